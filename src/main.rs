@@ -1,0 +1,2 @@
+//! The `staging-dry-run` program.
+fn main() {}
