@@ -1,0 +1,234 @@
+//! `kubectl get deploy -o json`: how far each Deployment is.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Unreadable;
+use super::json::{null_as_default, objects};
+
+/// A Deployment (`apps/v1`), as far as a rollout concerns it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.uid`: another one means that it was deleted and made anew.
+    pub uid: String,
+    /// `metadata.generation`: counts the changes of its spec.
+    pub generation: i64,
+    /// The generation its controller has acted on; the counts below belong to that one.
+    pub observed_generation: i64,
+    /// How many pods its spec wants.
+    pub wanted: u32,
+    /// How many pods it has, of any `ReplicaSet`.
+    pub replicas: u32,
+    /// How many of them are of the newest template.
+    pub updated: u32,
+    /// How many are ready.
+    pub ready: u32,
+    /// How many have been ready for `minReadySeconds`.
+    pub available: u32,
+    /// The annotation `deployment.kubernetes.io/revision`: what `kubectl rollout undo --to-revision` takes.
+    pub revision: Option<String>,
+    /// `spec.selector.matchLabels`.
+    pub selector: BTreeMap<String, String>,
+    /// `status.conditions`.
+    pub conditions: Vec<Condition>,
+}
+
+/// A condition of a Deployment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Condition {
+    /// `Available`, `Progressing` or `ReplicaFailure`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// One word for programs.
+    pub reason: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+impl Deployment {
+    /// Why its pods could not even be made (a quota, Pod Security): the rollout then waits in silence, and
+    /// only this condition and the events tell.
+    pub fn failed_create(&self) -> Option<&str> {
+        let refused = self.conditions.iter().find(|condition| {
+            (&*condition.kind, &*condition.status, &*condition.reason)
+                == ("ReplicaFailure", "True", "FailedCreate")
+        });
+        refused.map(|condition| condition.message.as_str())
+    }
+
+    /// Whether `rollout status` would call it rolled out, by the rule of kubectl's `DeploymentStatusViewer`:
+    /// the controller has seen the newest spec, all wanted pods are updated and available, no old one is left.
+    pub fn converged(&self) -> bool {
+        self.generation <= self.observed_generation
+            && self.updated >= self.wanted
+            && self.replicas <= self.updated
+            && self.available >= self.updated
+    }
+
+    /// The selector as `kubectl logs -l` takes it: `app=dpp-api,tier=web`.
+    pub fn label_selector(&self) -> String {
+        let pairs: Vec<_> = self.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        pairs.join(",")
+    }
+}
+
+/// Reads a list of Deployments, or a single one.
+///
+/// # Errors
+/// When the bytes are neither.
+pub fn deployments(stdout: &[u8]) -> Result<Vec<Deployment>, Unreadable> {
+    let found: Vec<Wire> = objects("kubectl get deploy -o json", "Deployment", stdout)?;
+    Ok(found.into_iter().map(Deployment::from).collect())
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+    #[serde(default)]
+    uid: String,
+    #[serde(default)]
+    generation: i64,
+    #[serde(default, deserialize_with = "null_as_default")]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Spec {
+    replicas: Option<u32>,
+    #[serde(default)]
+    selector: Selector,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Selector {
+    #[serde(default, deserialize_with = "null_as_default")]
+    match_labels: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    observed_generation: i64,
+    replicas: u32,
+    updated_replicas: u32,
+    ready_replicas: u32,
+    available_replicas: u32,
+    #[serde(deserialize_with = "null_as_default")]
+    conditions: Vec<Condition>,
+}
+
+impl From<Wire> for Deployment {
+    fn from(wire: Wire) -> Self {
+        let Wire { mut metadata, spec, status } = wire;
+        Self {
+            name: metadata.name,
+            uid: metadata.uid,
+            generation: metadata.generation,
+            observed_generation: status.observed_generation,
+            wanted: spec.replicas.unwrap_or(1), // the API's default
+            replicas: status.replicas,
+            updated: status.updated_replicas,
+            ready: status.ready_replicas,
+            available: status.available_replicas,
+            revision: metadata.annotations.remove("deployment.kubernetes.io/revision"),
+            selector: spec.selector.match_labels,
+            conditions: status.conditions,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hostile;
+    use super::*;
+
+    const REFUSED: &str = r#"{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":""},"items":[
+  {"apiVersion":"apps/v1","kind":"Deployment",
+   "metadata":{"annotations":{"deployment.kubernetes.io/revision":"2"},"generation":2,"name":"dpp-api",
+     "namespace":"dpp-staging","uid":"0c1f6a1e-6f8d-4a3e-9d0a-1d6f2f9b7f11"},
+   "spec":{"replicas":3,"selector":{"matchLabels":{"app":"dpp-api","tier":"web"}},"template":{}},
+   "status":{"availableReplicas":3,"conditions":[
+     {"lastTransitionTime":"2026-11-23T16:19:58Z","message":"Deployment has minimum availability.",
+      "reason":"MinimumReplicasAvailable","status":"True","type":"Available"},
+     {"message":"pods \"dpp-api-7d9c-\" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=3, limited: pods=3",
+      "reason":"FailedCreate","status":"True","type":"ReplicaFailure"}],
+    "observedGeneration":2,"readyReplicas":3,"replicas":3,"unavailableReplicas":1}}]}"#;
+
+    fn refused() -> Deployment {
+        deployments(REFUSED.as_bytes()).unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_list_is_read() {
+        let found = refused();
+        assert_eq!((found.name.as_str(), found.generation, found.observed_generation), ("dpp-api", 2, 2));
+        assert_eq!(
+            (found.wanted, found.replicas, found.updated, found.ready, found.available),
+            (3, 3, 0, 3, 3)
+        );
+        assert_eq!(found.revision.as_deref(), Some("2"));
+        assert_eq!(found.label_selector(), "app=dpp-api,tier=web");
+        assert_eq!(found.conditions.len(), 2);
+    }
+
+    #[test]
+    fn pods_that_could_not_be_made_are_told() {
+        assert!(refused().failed_create().unwrap().contains("exceeded quota"));
+        let mut over = refused();
+        over.conditions[1].status = "False".to_owned();
+        assert_eq!(over.failed_create(), None);
+    }
+
+    #[test]
+    fn a_deployment_just_made_has_nothing_yet() {
+        let made =
+            br#"{"kind":"Deployment","metadata":{"name":"a","generation":1,"annotations":null},"status":{}}"#;
+        let made = deployments(made).unwrap().remove(0);
+        assert_eq!((made.wanted, made.revision.clone(), made.converged()), (1, None, false));
+    }
+
+    #[test]
+    fn converged_is_what_rollout_status_waits_for() {
+        let done = Deployment { updated: 3, ..refused() };
+        assert!(done.converged());
+        assert!(Deployment { wanted: 0, replicas: 0, updated: 0, available: 0, ..done.clone() }.converged());
+        assert!(!Deployment { generation: 3, ..done.clone() }.converged(), "not observed yet");
+        assert!(
+            !Deployment { updated: 2, replicas: 2, available: 2, ..done.clone() }.converged(),
+            "not all updated"
+        );
+        assert!(!Deployment { replicas: 4, ..done.clone() }.converged(), "an old one is left");
+        assert!(!Deployment { available: 2, ..done }.converged(), "not all available");
+    }
+
+    #[test]
+    fn facts_survive_the_journal() {
+        let json = serde_json::to_string(&refused()).unwrap();
+        assert_eq!(serde_json::from_str::<Deployment>(&json).unwrap(), refused());
+    }
+
+    #[test]
+    fn no_bytes_panic() {
+        hostile::survives(REFUSED, |bytes| {
+            for found in deployments(bytes).into_iter().flatten() {
+                let _ = (found.failed_create(), found.converged(), found.label_selector());
+            }
+        });
+    }
+}

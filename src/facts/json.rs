@@ -1,0 +1,101 @@
+//! JSON as Go programs print it, into small structs that name only the fields we use.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+/// What a program printed is not what it prints when all is well.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("what {program} printed could not be read: {why}")]
+pub struct Unreadable {
+    /// The command, as far as it says which output was meant.
+    pub program: &'static str,
+    /// What was found instead, and where.
+    pub why: String,
+}
+
+/// Reads one JSON document.
+pub(super) fn document<T: DeserializeOwned>(program: &'static str, bytes: &[u8]) -> Result<T, Unreadable> {
+    let text = String::from_utf8_lossy(bytes);
+    if text.trim().is_empty() {
+        return Err(Unreadable { program, why: "it is empty".to_owned() });
+    }
+    serde_json::from_str(&text).map_err(|error| Unreadable { program, why: error.to_string() })
+}
+
+/// Reads the objects of one `kind`: kubectl prints a single object when it was asked for by name, else a
+/// `List` of them (the API itself says `PodList`, and so do recorded answers).
+pub(super) fn objects<T: DeserializeOwned>(
+    program: &'static str,
+    kind: &str,
+    bytes: &[u8],
+) -> Result<Vec<T>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Typed {
+        #[serde(default)]
+        kind: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(bound = "T: DeserializeOwned")]
+    struct Listed<T> {
+        #[serde(default, deserialize_with = "null_as_default")]
+        items: Vec<T>,
+    }
+
+    let found = document::<Typed>(program, bytes)?.kind;
+    if found == kind {
+        Ok(vec![document(program, bytes)?])
+    } else if found == "List" || found.strip_suffix("List") == Some(kind) {
+        Ok(document::<Listed<T>>(program, bytes)?.items)
+    } else {
+        Err(Unreadable { program, why: format!("its kind is {found:?}, neither {kind} nor a list of them") })
+    }
+}
+
+/// Go prints a nil slice or map as `null`: it means the same as an empty one.
+pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Go prints a string it does not have as `""`; for us that is nothing.
+pub(super) fn non_empty(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Named {
+        name: String,
+    }
+
+    fn named(json: &str) -> Result<Vec<Named>, String> {
+        objects("kubectl get x -o json", "Pod", json.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn one_object_and_a_list_of_them_read_alike() {
+        let one = || vec![Named { name: "a".to_owned() }];
+        assert_eq!(named(r#"{"kind":"Pod","name":"a"}"#), Ok(one()));
+        assert_eq!(named(r#"{"kind":"List","items":[{"name":"a"}]}"#), Ok(one()));
+        assert_eq!(named(r#"{"kind":"PodList","items":[{"name":"a"}]}"#), Ok(one()));
+        assert_eq!(named(r#"{"kind":"List","items":null}"#), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_error_says_what_was_found() {
+        fails_with(&named(r#"{"kind":"Status"}"#), r#"its kind is "Status", neither Pod nor a list of them"#);
+        fails_with(&named("\n"), "it is empty");
+        fails_with(&named("<html>"), "expected value at line 1 column 1");
+    }
+
+    fn fails_with(result: &Result<Vec<Named>, String>, why: &str) {
+        let expected = format!("what kubectl get x -o json printed could not be read: {why}");
+        assert_eq!(result, &Err(expected));
+    }
+}
