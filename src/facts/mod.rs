@@ -7,14 +7,23 @@
 //!
 //! | file | what it reads |
 //! | --- | --- |
+//! | [`versions`] | `kubectl version -o json`, `curl --version`, `jq --version` |
+//! | [`context`], [`whoami`] | whom the kubeconfig's context means, and who the server says we are |
+//! | [`can_i`] | `kubectl auth can-i` |
 //! | [`pod_table`] | rows of `kubectl get pods`, watched or listed |
 //! | [`pods`], [`deployments`], [`endpoints`] | the same objects as JSON |
+//! | [`stderr`] | warnings and errors in kubectl's standard error |
 
+pub mod can_i;
+pub mod context;
 pub mod deployments;
 pub mod endpoints;
 mod json;
 pub mod pod_table;
 pub mod pods;
+pub mod stderr;
+pub mod versions;
+pub mod whoami;
 
 pub use json::Unreadable;
 

@@ -1,0 +1,117 @@
+//! Which cluster a kubeconfig's context means, and as whom.
+//!
+//! Asked with a jsonpath of three harmless fields: the whole of `kubectl config view` would print plugins'
+//! environment and the password of a proxy.
+
+use serde::{Deserialize, Serialize};
+
+use super::Unreadable;
+use super::json::{document, non_empty};
+
+/// What to ask `kubectl config view --minify -o` for: the context's own entry as JSON, then its server.
+pub const JSONPATH: &str = r#"jsonpath={.contexts[0].context}{"\n"}{.clusters[0].cluster.server}"#;
+
+/// A context of the kubeconfig.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// The name of its cluster entry.
+    pub cluster: String,
+    /// The name of its user entry; the server may know that user by another name.
+    pub user: String,
+    /// Where objects land that name no namespace; without it they land in `default`.
+    pub namespace: Option<String>,
+    /// The API server's URL without user and password. A cluster entry may lack it.
+    pub server: Option<String>,
+}
+
+/// Reads what `kubectl config view --minify` printed for [`JSONPATH`].
+///
+/// # Errors
+/// When the first line is not a context's JSON.
+pub fn parse(stdout: &[u8]) -> Result<Context, Unreadable> {
+    #[derive(Deserialize)]
+    struct Entry {
+        #[serde(default)]
+        cluster: String,
+        #[serde(default)]
+        user: String,
+        #[serde(default)]
+        namespace: String,
+    }
+
+    let text = String::from_utf8_lossy(stdout);
+    let (entry, server) = text.split_once('\n').unwrap_or((&text, ""));
+    let entry: Entry = document("kubectl config view --minify", entry.as_bytes())?;
+    Ok(Context {
+        cluster: entry.cluster,
+        user: entry.user,
+        namespace: non_empty(entry.namespace),
+        server: non_empty(without_credentials(server.trim())),
+    })
+}
+
+/// A URL less the `user:password@` before its host, else unchanged.
+pub fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
+    };
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(authority_end);
+    // The last one: a password may hold an @, a host can't.
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hostile;
+    use super::*;
+
+    const FULL: &str = r#"{"cluster":"c1","extensions":[{"extension":{"a":1},"name":"x"}],"namespace":"dpp-staging","user":"u1"}
+https://bob:pw@10.0.0.1:6443/path"#;
+
+    #[test]
+    fn a_context_is_read_without_its_credentials() {
+        let expected = Context {
+            cluster: "c1".to_owned(),
+            user: "u1".to_owned(),
+            namespace: Some("dpp-staging".to_owned()),
+            server: Some("https://10.0.0.1:6443/path".to_owned()),
+        };
+        assert_eq!(parse(FULL.as_bytes()), Ok(expected));
+    }
+
+    #[test]
+    fn a_context_may_lack_its_namespace_and_its_server() {
+        let bare = parse(b"{\"cluster\":\"c1\",\"user\":\"u1\"}\n").unwrap();
+        assert_eq!((bare.namespace, bare.server), (None, None));
+    }
+
+    #[test]
+    fn nothing_printed_is_an_error() {
+        assert!(parse(b"").is_err());
+        assert!(parse(b"\nhttps://10.0.0.1").is_err());
+    }
+
+    #[test]
+    fn credentials_go_and_all_else_stays() {
+        for (given, left) in [
+            ("https://10.0.0.1:6443", "https://10.0.0.1:6443"),
+            ("https://bob@h/x", "https://h/x"),
+            ("https://bob:p@ss:w@h:1/a@b?c=d@e#f", "https://h:1/a@b?c=d@e#f"),
+            ("bob:pw@h:6443", "h:6443"),
+            ("https://[::1]:6443", "https://[::1]:6443"),
+            ("", ""),
+        ] {
+            assert_eq!(without_credentials(given), left, "{given}");
+        }
+    }
+
+    #[test]
+    fn no_bytes_panic() {
+        hostile::survives(FULL, |bytes| {
+            let _ = parse(bytes);
+        });
+    }
+}
