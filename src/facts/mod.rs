@@ -10,17 +10,25 @@
 //! | [`versions`] | `kubectl version -o json`, `curl --version`, `jq --version` |
 //! | [`context`], [`whoami`] | whom the kubeconfig's context means, and who the server says we are |
 //! | [`can_i`] | `kubectl auth can-i` |
+//! | [`manifest_text`] | a manifest, before any program has read it |
+//! | [`dry_run`] | where a server-side dry run says each object would land |
+//! | [`apply`] | what `kubectl apply` did to each object |
+//! | [`rollout`] | how `kubectl rollout status` ended |
 //! | [`pod_table`] | rows of `kubectl get pods`, watched or listed |
 //! | [`pods`], [`deployments`], [`endpoints`] | the same objects as JSON |
 //! | [`stderr`] | warnings and errors in kubectl's standard error |
 
+pub mod apply;
 pub mod can_i;
 pub mod context;
 pub mod deployments;
+pub mod dry_run;
 pub mod endpoints;
 mod json;
+pub mod manifest_text;
 pub mod pod_table;
 pub mod pods;
+pub mod rollout;
 pub mod stderr;
 pub mod versions;
 pub mod whoami;

@@ -1,0 +1,91 @@
+//! `kubectl apply -f -`: one line an object, `deployment.apps/dpp-api configured`.
+//!
+//! What it refused stands on standard error: see [`super::stderr::errors`]. An apply is not atomic within a
+//! file: both can hold something.
+
+use serde::{Deserialize, Serialize};
+
+/// What happened to one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Its kind, group and name, as kubectl writes them: `deployment.apps/dpp-api`.
+    pub object: String,
+    /// What the server did with it.
+    pub outcome: Outcome,
+}
+
+/// What the server did with an object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was not there before.
+    Created,
+    /// It was patched. Says less than it seems: quantities that the server normalises (`1000m`) print this
+    /// every time; whether a spec changed, `metadata.generation` tells.
+    Configured,
+    /// There was nothing to patch.
+    Unchanged,
+    /// Another word of kubectl: `serverside-applied`, `pruned`.
+    Other(String),
+}
+
+/// Reads standard output; lines of another form are left out.
+pub fn applied(stdout: &[u8]) -> Vec<Applied> {
+    String::from_utf8_lossy(stdout).lines().filter_map(line).collect()
+}
+
+fn line(line: &str) -> Option<Applied> {
+    let (object, rest) = line.trim().split_once(' ')?;
+    let (kind, name) = object.split_once('/')?;
+    if kind.is_empty() || name.is_empty() {
+        return None;
+    }
+    // A dry run says so behind the word: `created (server dry run)`.
+    let outcome = match rest.split(" (").next()? {
+        "created" => Outcome::Created,
+        "configured" => Outcome::Configured,
+        "unchanged" => Outcome::Unchanged,
+        other => Outcome::Other(other.to_owned()),
+    };
+    Some(Applied { object: object.to_owned(), outcome })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hostile;
+    use super::*;
+
+    const STDOUT: &str = "serviceaccount/dpp-api created\n\
+        service/dpp-api unchanged\n\
+        deployment.apps/dpp-api configured\n\
+        configmap/a created (server dry run)\n\
+        configmap/old pruned\n\
+        role.rbac.authorization.k8s.io/x:y serverside-applied\n";
+
+    #[test]
+    fn each_line_is_an_object_and_its_outcome() {
+        let found = applied(STDOUT.as_bytes());
+        let found: Vec<_> = found.iter().map(|it| (it.object.as_str(), &it.outcome)).collect();
+        assert_eq!(
+            found,
+            [
+                ("serviceaccount/dpp-api", &Outcome::Created),
+                ("service/dpp-api", &Outcome::Unchanged),
+                ("deployment.apps/dpp-api", &Outcome::Configured),
+                ("configmap/a", &Outcome::Created),
+                ("configmap/old", &Outcome::Other("pruned".to_owned())),
+                ("role.rbac.authorization.k8s.io/x:y", &Outcome::Other("serverside-applied".to_owned())),
+            ]
+        );
+    }
+
+    #[test]
+    fn other_lines_are_no_objects() {
+        assert_eq!(applied(b"\nerror: no objects passed to apply\ndeployment.apps/\n/x created\n"), []);
+    }
+
+    #[test]
+    fn no_bytes_panic() {
+        hostile::survives(STDOUT, |bytes| drop(applied(bytes)));
+    }
+}

@@ -1,0 +1,90 @@
+//! `kubectl apply --dry-run=server -o go-template=…`: where each object of a manifest would land.
+//!
+//! A template and not `-o json`, because JSON would print the data of a Secret.
+
+use serde::{Deserialize, Serialize};
+
+/// The template: one line an object, five fields with a tab between them, a missing one empty. kubectl hands
+/// it one object as itself and several as a `List`.
+pub const TEMPLATE: &str = concat!(
+    r#"{{define "object"}}"#,
+    r#"{{with .apiVersion}}{{.}}{{end}}{{"\t"}}"#,
+    r#"{{with .kind}}{{.}}{{end}}{{"\t"}}"#,
+    r#"{{with .metadata.namespace}}{{.}}{{end}}{{"\t"}}"#,
+    r#"{{with .metadata.name}}{{.}}{{end}}{{"\t"}}"#,
+    r#"{{with .metadata.generation}}{{.}}{{end}}{{"\n"}}"#,
+    r#"{{end}}"#,
+    r#"{{if eq .kind "List"}}{{range .items}}{{template "object" .}}{{end}}"#,
+    r#"{{else}}{{template "object" .}}{{end}}"#,
+);
+
+/// An object as the server would store it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Landing {
+    /// `apps/v1`.
+    pub api_version: String,
+    /// `Deployment`.
+    pub kind: String,
+    /// Where it would land; `None` for what belongs to the whole cluster.
+    pub namespace: Option<String>,
+    /// Its name in that namespace.
+    pub name: String,
+    /// `metadata.generation` as it would become: the same as now when nothing would change in its spec.
+    /// Only some kinds count it.
+    pub generation: Option<i64>,
+}
+
+/// Reads what kubectl printed for [`TEMPLATE`]. Lines of another form are left out.
+pub fn landings(stdout: &[u8]) -> Vec<Landing> {
+    String::from_utf8_lossy(stdout).lines().filter_map(landing).collect()
+}
+
+fn landing(line: &str) -> Option<Landing> {
+    let mut fields = line.split('\t');
+    let landing = Landing {
+        api_version: fields.next()?.to_owned(),
+        kind: fields.next()?.to_owned(),
+        namespace: fields.next().map(|namespace| (!namespace.is_empty()).then(|| namespace.to_owned()))?,
+        name: fields.next()?.to_owned(),
+        generation: fields.next()?.parse().ok(),
+    };
+    fields.next().is_none().then_some(landing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hostile;
+    use super::*;
+
+    const THREE: &str = "v1\tConfigMap\tother\ta\t\n\
+        apps/v1\tDeployment\tdpp-staging\tdpp-api\t12345678\n\
+        v1\tNamespace\t\tnsx\t\n";
+
+    #[test]
+    fn each_line_is_an_object() {
+        let landing =
+            |api_version: &str, kind: &str, namespace: Option<&str>, name: &str, generation| Landing {
+                api_version: api_version.to_owned(),
+                kind: kind.to_owned(),
+                namespace: namespace.map(str::to_owned),
+                name: name.to_owned(),
+                generation,
+            };
+        let expected = [
+            landing("v1", "ConfigMap", Some("other"), "a", None),
+            landing("apps/v1", "Deployment", Some("dpp-staging"), "dpp-api", Some(12_345_678)),
+            landing("v1", "Namespace", None, "nsx", None),
+        ];
+        assert_eq!(landings(THREE.as_bytes()), expected);
+    }
+
+    #[test]
+    fn other_lines_are_no_objects() {
+        assert_eq!(landings(b"\nconfigmap/a created (server dry run)\na\tb\tc\td\te\tf\n"), []);
+    }
+
+    #[test]
+    fn no_bytes_panic() {
+        hostile::survives(THREE, |bytes| drop(landings(bytes)));
+    }
+}

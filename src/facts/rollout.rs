@@ -1,0 +1,159 @@
+//! `kubectl rollout status deployment/NAME --timeout=…`: how it ended.
+//!
+//! A failed rollout and an unreachable server both exit 1; standard error tells which it was.
+
+use serde::{Deserialize, Serialize};
+
+use super::stderr;
+
+/// How a `rollout status` ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It exited 0: all replicas are updated and available, and the old ones gone.
+    RolledOut,
+    /// Its `--timeout` passed. Also all that a user hears who may not list or watch Deployments.
+    TimedOut,
+    /// The Deployment's `progressDeadlineSeconds` passed, perhaps before this run began.
+    ProgressDeadline,
+    /// The Deployment was deleted meanwhile.
+    Deleted,
+    /// There is no such Deployment, or no such namespace.
+    NotFound,
+    /// The server did not answer.
+    Unreachable,
+    /// The server did not let us.
+    Forbidden,
+    /// Something else, in kubectl's own words.
+    Failed(String),
+    /// It exited non-zero and said nothing, as it does when it is told to end.
+    Silent,
+}
+
+impl Ending {
+    /// The ending in words for people.
+    pub fn says(&self) -> &str {
+        match self {
+            Self::RolledOut => "successfully rolled out",
+            Self::TimedOut => "did not finish in time",
+            Self::ProgressDeadline => "exceeded its progress deadline",
+            Self::Deleted => "was deleted during the rollout",
+            Self::NotFound => "was not found",
+            Self::Unreachable => "is unknown: the server could not be reached",
+            Self::Forbidden => "is unknown: the server forbids reading it",
+            Self::Failed(line) => line,
+            Self::Silent => "is unknown: kubectl ended without a word",
+        }
+    }
+}
+
+/// Reads the exit status and what stands on standard error. An exit status we caused ourselves tells
+/// nothing: don't ask.
+pub fn ending(exit: i32, stderr: &[u8]) -> Ending {
+    if exit == 0 {
+        return Ending::RolledOut;
+    }
+    // A credential plugin may have said something first: any line that is known wins over the first one.
+    let lines = stderr::errors(stderr);
+    match lines.iter().find_map(|line| known(line)) {
+        Some(ending) => ending,
+        None => lines.into_iter().next().map_or(Ending::Silent, Ending::Failed),
+    }
+}
+
+fn known(line: &str) -> Option<Ending> {
+    let has = |part: &str| line.contains(part);
+    if line.starts_with("error: timed out waiting for the condition") {
+        Some(Ending::TimedOut)
+    } else if line.starts_with("error: deployment ") && has("exceeded its progress deadline") {
+        Some(Ending::ProgressDeadline)
+    } else if line.starts_with("error: object has been deleted") {
+        Some(Ending::Deleted)
+    } else if line.starts_with("Error from server (NotFound)") {
+        Some(Ending::NotFound)
+    } else if line.starts_with("Error from server (Forbidden)") {
+        Some(Ending::Forbidden)
+    } else if line.starts_with("Unable to connect to the server")
+        || line.starts_with("The connection to the server")
+    {
+        Some(Ending::Unreachable)
+    } else {
+        None
+    }
+}
+
+/// The last thing it said it was waiting for, on standard output:
+/// `Waiting for deployment "dpp-api" rollout to finish: 0 of 3 updated replicas are available...`
+pub fn last_waiting(stdout: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(stdout);
+    text.lines().rfind(|line| line.starts_with("Waiting for ")).map(|line| line.trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hostile;
+    use super::*;
+
+    #[test]
+    fn exit_0_is_a_success_whatever_it_warned_of() {
+        assert_eq!(
+            ending(0, b"Warning: version difference between client (1.33) and server (1.30)\n"),
+            Ending::RolledOut
+        );
+    }
+
+    #[test]
+    fn standard_error_tells_the_failures_apart() {
+        for (stderr, expected) in [
+            ("error: timed out waiting for the condition\n", Ending::TimedOut),
+            ("error: deployment \"dpp-api\" exceeded its progress deadline\n", Ending::ProgressDeadline),
+            ("error: object has been deleted\n", Ending::Deleted),
+            ("Error from server (NotFound): deployments.apps \"dpp-api\" not found\n", Ending::NotFound),
+            (
+                "Error from server (Forbidden): deployments.apps \"dpp-api\" is forbidden: User \"ci\" cannot get\n",
+                Ending::Forbidden,
+            ),
+            ("Unable to connect to the server: EOF\n", Ending::Unreachable),
+            (
+                "The connection to the server 127.0.0.1:18733 was refused - did you specify the right host or port?\n",
+                Ending::Unreachable,
+            ),
+            (
+                "error: context \"x\" does not exist\n",
+                Ending::Failed("error: context \"x\" does not exist".to_owned()),
+            ),
+            ("", Ending::Silent),
+        ] {
+            assert_eq!(ending(1, stderr.as_bytes()), expected, "{stderr}");
+        }
+    }
+
+    #[test]
+    fn klog_and_plugins_do_not_hide_the_ending() {
+        let stderr = b"E1123 16:04:04.824840   31129 memcache.go:265] couldn't get current server API group list: EOF\n\
+            token cache is stale, refreshing\n\
+            error: timed out waiting for the condition\n";
+        assert_eq!(ending(1, stderr), Ending::TimedOut);
+        assert_eq!(ending(1, b"E1123 16:04:04.824840   31129 memcache.go:265] EOF\n"), Ending::Silent);
+    }
+
+    #[test]
+    fn the_last_wait_is_told() {
+        let stdout = b"Waiting for deployment spec update to be observed...\n\
+            Waiting for deployment \"dpp-api\" rollout to finish: 1 out of 3 new replicas have been updated...\n\
+            deployment \"dpp-api\" successfully rolled out\n";
+        let expected = "Waiting for deployment \"dpp-api\" rollout to finish: 1 out of 3 new replicas have been updated...";
+        assert_eq!(last_waiting(stdout).as_deref(), Some(expected));
+        assert_eq!(last_waiting(b""), None);
+    }
+
+    #[test]
+    fn no_bytes_panic() {
+        hostile::survives(
+            "error: deployment \"x\" exceeded its progress deadline\nWaiting for x\n",
+            |bytes| {
+                drop((ending(1, bytes), last_waiting(bytes)));
+            },
+        );
+    }
+}
