@@ -17,14 +17,19 @@
 //! | [`pod_table`] | rows of `kubectl get pods`, watched or listed |
 //! | [`pods`], [`deployments`], [`endpoints`] | the same objects as JSON |
 //! | [`stderr`] | warnings and errors in kubectl's standard error |
+//! | [`curl`], [`http`] | a transfer's figures, and the answer itself |
+//! | [`latency`] | percentiles of the figures |
 
 pub mod apply;
 pub mod can_i;
 pub mod context;
+pub mod curl;
 pub mod deployments;
 pub mod dry_run;
 pub mod endpoints;
+pub mod http;
 mod json;
+pub mod latency;
 pub mod manifest_text;
 pub mod pod_table;
 pub mod pods;

@@ -1,0 +1,141 @@
+//! An answer as `curl -i` prints it: head, blank line, body.
+
+/// An answer in its two parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer<'a> {
+    /// Status line and headers with the blank line that ends them; empty when the bytes begin with no head.
+    pub head: &'a [u8],
+    /// All that follows, unchanged.
+    pub body: &'a [u8],
+}
+
+/// Splits one answer. Heads that only announce another one are skipped: 1xx (`103 Early Hints`), and a
+/// proxy's `200 Connection established`, which `-i` prints before the answer that came through it.
+pub fn split(answer: &[u8]) -> Answer<'_> {
+    let mut rest = answer;
+    loop {
+        let found = split_first(rest);
+        if is_interim(found.head) && found.body.starts_with(HTTP) {
+            rest = found.body;
+        } else {
+            return found;
+        }
+    }
+}
+
+const HTTP: &[u8] = b"HTTP/";
+
+fn split_first(answer: &[u8]) -> Answer<'_> {
+    if !answer.starts_with(HTTP) {
+        return Answer { head: &[], body: answer };
+    }
+    let mut end = 0;
+    for line in answer.split_inclusive(|&byte| byte == b'\n') {
+        end += line.len();
+        if matches!(line, b"\n" | b"\r\n") {
+            break;
+        }
+    }
+    let (head, body) = answer.split_at(end);
+    Answer { head, body }
+}
+
+/// A successful answer to CONNECT has no body and may not announce one (RFC 9110, 9.3.6).
+fn is_interim(head: &[u8]) -> bool {
+    match status(head) {
+        Some(100..=199) => true,
+        Some(200..=299) => {
+            header(head, "content-length").or_else(|| header(head, "transfer-encoding")).is_none()
+        }
+        _ => false,
+    }
+}
+
+/// The first line of a head: `HTTP/1.1 503 Service Unavailable`.
+pub fn status_line(head: &[u8]) -> Option<String> {
+    let line = head.split(|&byte| byte == b'\n').next()?;
+    line.starts_with(HTTP).then(|| String::from_utf8_lossy(line).trim_end().to_owned())
+}
+
+/// The number in the status line.
+pub fn status(head: &[u8]) -> Option<u16> {
+    status_line(head)?.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The value of a header, its name in any case; of several the first.
+pub fn header(head: &[u8], name: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(head);
+    text.lines().skip(1).find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hostile;
+    use super::*;
+
+    const ANSWER: &str = "HTTP/1.1 503 Service Unavailable\r\n\
+        content-type: application/json\r\nContent-Length: 23\r\n\r\n{\"status\":\"not_ready\"}\n";
+
+    fn text(bytes: &[u8]) -> &str {
+        std::str::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn head_and_body_are_split_and_nothing_is_lost() {
+        let found = split(ANSWER.as_bytes());
+        assert_eq!(text(found.body), "{\"status\":\"not_ready\"}\n");
+        assert_eq!([found.head, found.body].concat(), ANSWER.as_bytes());
+        assert_eq!(status_line(found.head).as_deref(), Some("HTTP/1.1 503 Service Unavailable"));
+        assert_eq!(status(found.head), Some(503));
+        assert_eq!(header(found.head, "Content-Type").as_deref(), Some("application/json"));
+        assert_eq!(header(found.head, "location"), None);
+    }
+
+    #[test]
+    fn heads_before_the_answer_are_skipped() {
+        for before in [
+            "HTTP/1.1 100 Continue\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
+            "HTTP/1.0 200 Connection established\r\n\r\n",
+        ] {
+            let whole = format!("{before}{ANSWER}");
+            assert_eq!(status(split(whole.as_bytes()).head), Some(503), "{before}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_looks_like_an_answer_stays_a_body() {
+        let body = "HTTP/1.1 500 is what we print when it breaks\r\n\r\n";
+        let whole = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let found = split(whole.as_bytes());
+        assert_eq!((status(found.head), text(found.body)), (Some(200), body));
+    }
+
+    #[test]
+    fn http_2_has_no_reason_and_some_servers_no_carriage_return() {
+        let found = split(b"HTTP/2 200 \r\nserver: x\r\n\r\nok");
+        assert_eq!((status_line(found.head).as_deref(), text(found.body)), (Some("HTTP/2 200"), "ok"));
+        assert_eq!(split(b"HTTP/1.0 200 OK\nA: b\n\nok").body, b"ok");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_all_body_and_a_cut_head_is_all_head() {
+        assert_eq!(split(b""), Answer { head: b"", body: b"" });
+        assert_eq!(split(b"<html>\n\n"), Answer { head: b"", body: b"<html>\n\n" });
+        assert_eq!(split(b"HTTP/1.1 200 OK\r\nServ"), Answer { head: b"HTTP/1.1 200 OK\r\nServ", body: b"" });
+        assert_eq!(status_line(b""), None);
+    }
+
+    #[test]
+    fn no_bytes_panic() {
+        let whole = format!("HTTP/1.0 200 Connection established\r\n\r\n{ANSWER}");
+        hostile::survives(&whole, |bytes| {
+            let found = split(bytes);
+            assert!(bytes.ends_with(&[found.head, found.body].concat()));
+            let _ = (status(found.head), header(found.head, "content-type"));
+        });
+    }
+}
