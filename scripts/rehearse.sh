@@ -41,7 +41,7 @@ progress() {
 build() { # WHAT CARGO-ARGUMENT…
   local what=$1 started=$SECONDS
   shift
-  say "Building $what …"
+  say "Building $what (a minute or two the first time) …"
   CARGO_TERM_COLOR=never cargo build "$@" 2>&1 | progress || refuse "Refused: $what could not be built (above)."
   if ((SECONDS - started > 2)); then say "  in $((SECONDS - started)) s"; fi
 }
@@ -78,7 +78,7 @@ build "the rehearsal" -p rehearsal
 if [[ $scenario == --list ]]; then exec "$rehearsal" --list; fi
 [[ $'\n'$("$rehearsal" --list | awk '{print $1}')$'\n' == *$'\n'"$scenario"$'\n'* ]] ||
   refuse "Refused: \"$scenario\" is not a scenario. There are:" "$("$rehearsal" --list)"
-build "staging-dry-run (optimised: a minute or two the first time)" --release -p staging-dry-run
+build "staging-dry-run" --release -p staging-dry-run
 
 work=$target/rehearsal/$scenario
 mkdir -p -- "$work"
