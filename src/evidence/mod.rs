@@ -1,1 +1,3 @@
-//! ...
+//! The only writer of the evidence tree.
+
+pub mod redaction;

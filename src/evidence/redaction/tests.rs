@@ -1,0 +1,276 @@
+use std::io::{self, Write};
+
+use proptest::prelude::*;
+
+use super::{Counts, Forms, Redactor};
+
+/// What the rule says, without any cleverness: mark the bytes of every occurrence, then replace the runs.
+fn by_the_rule(forms: &Forms, text: &[u8]) -> (Vec<u8>, Counts) {
+    let mut secret = vec![false; text.len()];
+    for (_, pattern) in forms.patterns() {
+        for start in 0..text.len() {
+            if text[start..].starts_with(pattern) {
+                secret[start..start + pattern.len()].fill(true);
+            }
+        }
+    }
+    let (mut out, mut counts) = (Vec::new(), Counts::new());
+    for at in 0..text.len() {
+        if !secret[at] {
+            out.push(text[at]);
+        } else if at == 0 || !secret[at - 1] {
+            let here = forms.patterns().filter(|(_, pattern)| text[at..].starts_with(pattern));
+            let (name, _) = here.max_by_key(|(_, pattern)| pattern.len()).unwrap();
+            out.extend(format!("[redacted:{name}]").bytes());
+            *counts.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    (out, counts)
+}
+
+fn redacted<'t>(forms: &Forms, pieces: impl IntoIterator<Item = &'t [u8]>) -> (Vec<u8>, Counts) {
+    let mut out = Vec::new();
+    let mut redactor = Redactor::new(forms, &mut out);
+    for piece in pieces {
+        redactor.write_all(piece).unwrap();
+    }
+    let counts = redactor.finish().unwrap();
+    (out, counts)
+}
+
+fn forms(secrets: &[(&str, &str)]) -> Forms {
+    Forms::of(secrets).unwrap()
+}
+
+/// Secrets of few letters, so that they overlap, contain and repeat each other, and a text made of pieces of
+/// their forms, so that near misses are as frequent as hits.
+fn secrets_and_text() -> impl Strategy<Value = (Vec<String>, Vec<u8>)> {
+    let secrets = prop::collection::vec("[ab\"/]{1,6}|[a-c&é\\\\]{2,5}", 1..4);
+    let pieces =
+        prop::collection::vec((any::<prop::sample::Index>(), 0..40usize, 0..40usize, "[ab%]{0,2}"), 0..12);
+    (secrets, pieces).prop_map(|(secrets, pieces)| {
+        let named: Vec<_> = secrets.iter().map(|secret| ("X", secret.as_str())).collect();
+        let forms = forms(&named);
+        let patterns: Vec<_> = forms.patterns().map(|(_, pattern)| pattern).collect();
+        let mut text = Vec::new();
+        for (which, from, to, between) in pieces {
+            let pattern = patterns[which.index(patterns.len())];
+            let (from, to) = (from.min(to) % pattern.len(), from.max(to).min(pattern.len()));
+            text.extend_from_slice(&pattern[from.min(to)..to]);
+            text.extend(between.bytes());
+        }
+        (secrets, text)
+    })
+}
+
+const NAMES: [&str; 3] = ["ONE", "TWO", "THREE"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 400 } else { 20_000 }))]
+
+    #[test]
+    fn every_split_gives_what_the_rule_says((secrets, text) in secrets_and_text(), cuts in prop::collection::vec(0..9usize, 1..9)) {
+        let named: Vec<_> = NAMES.into_iter().zip(secrets.iter().map(String::as_str)).collect();
+        let forms = forms(&named);
+        let expected = by_the_rule(&forms, &text);
+        for at in 0..=text.len() {
+            let (left, right) = text.split_at(at);
+            prop_assert_eq!(&redacted(&forms, [left, right]), &expected, "cut at {}", at);
+        }
+        prop_assert_eq!(&redacted(&forms, text.chunks(1)), &expected, "byte by byte");
+
+        let (mut pieces, mut rest) = (Vec::new(), text.as_slice());
+        for cut in cuts.iter().cycle().take(200) {
+            let (piece, after) = rest.split_at((*cut).min(rest.len()));
+            pieces.push(piece);
+            rest = after;
+        }
+        pieces.push(rest);
+        prop_assert_eq!(&redacted(&forms, pieces), &expected, "cut into {:?}", cuts);
+    }
+
+    #[test]
+    fn text_stays_text(secret in "\\PC{2,6}", text in "\\PC{0,20}") {
+        let forms = forms(&[("S", &secret)]);
+        let whole = format!("{text}{secret}{text}");
+        prop_assert_eq!(forms.redact_str(&whole).into_bytes(), by_the_rule(&forms, whole.as_bytes()).0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn each_form_of_any_value_goes(value in "\\PC{8,40}", before in "[a-z ]{0,5}", after in "[a-z ]{0,5}") {
+        let forms = forms(&[("KEY", &value)]);
+        for encoded in [value.clone(), serde_json::to_string(&value).unwrap(), percent(&value, "%"), percent(&value, "")] {
+            let text = forms.redact_str(&format!("{before}{encoded}{after}"));
+            prop_assert!(text.contains("[redacted:KEY]"), "{}", text);
+            prop_assert!(!text.contains(&value), "{}", text);
+        }
+        let base64 = base64(format!("{before}{value}{after}").as_bytes());
+        let left = forms.redact_str(&base64).replace("[redacted:KEY]", "");
+        // At either end one character shared with the neighbour may stay, and the padding.
+        prop_assert!(left.len() <= (before.len() * 4).div_ceil(3) + (after.len() * 4).div_ceil(3) + 4, "{}", left);
+    }
+}
+
+fn percent(value: &str, sign: &str) -> String {
+    value.bytes().fold(String::new(), |encoded, byte| format!("{encoded}{sign}{byte:02X}"))
+}
+
+/// Encoded by coreutils, which knows nothing of our forms.
+fn base64(bytes: &[u8]) -> String {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let done = std::process::Command::new("base64").arg("-w0").arg(file.path()).output().unwrap();
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[test]
+fn the_forms_of_a_key_with_special_characters() {
+    let forms = forms(&[("KEY", "a\"b\\c&d~/ü")]);
+    let mut patterns: Vec<_> =
+        forms.patterns().map(|(_, pattern)| String::from_utf8_lossy(pattern).into_owned()).collect();
+    patterns.sort();
+    let mut expected = [
+        "a\"b\\c&d~/ü",
+        "6122625c6326647e2fc3bc",
+        "6122625C6326647E2FC3BC",
+        // JSON, Go's, and in ASCII only.
+        "a\\\"b\\\\c&d~/ü",
+        "a\\\"b\\\\c\\u0026d~/ü",
+        "a\\\"b\\\\c&d~/\\u00fc",
+        "%61%22%62%5C%63%26%64%7E%2F%C3%BC",
+        "%61%22%62%5c%63%26%64%7e%2f%c3%bc",
+        "a%22b%5Cc%26d~%2F%C3%BC",
+        "a%22b%5cc%26d~%2f%c3%bc",
+        "a%22b%5Cc%26d~/%C3%BC",
+        "a%22b%5cc%26d~/%c3%bc",
+        "a%22b%5Cc&d~%2F%C3%BC",
+        "a%22b%5cc&d~%2f%c3%bc",
+        // Python: base64.b64encode(b'.' * n + key), without what the dots or the padding decide.
+        "YSJiXGMmZH4vw7",
+        "EiYlxjJmR+L8O8",
+        "hImJcYyZkfi/Dv",
+        "EiYlxjJmR-L8O8",
+        "hImJcYyZkfi_Dv",
+    ];
+    expected.sort_unstable();
+    assert_eq!(patterns, expected);
+}
+
+#[test]
+fn a_plain_key_has_eight_forms() {
+    assert_eq!(forms(&[("KEY", "sk1test1abcdefgh1234")]).patterns().count(), 8);
+}
+
+#[test]
+fn a_space_may_be_a_plus_sign() {
+    let forms = forms(&[("PHRASE", "open, sesame")]);
+    assert_eq!(
+        forms.redact_str("?a=open%2C+sesame&b=open%2c%20sesame"),
+        "?a=[redacted:PHRASE]&b=[redacted:PHRASE]"
+    );
+}
+
+#[test]
+fn touching_and_overlapping_occurrences_become_one_marker() {
+    let forms = forms(&[("KEY", "abcabcab")]);
+    let text = |text: &str| forms.redact_str(text);
+    assert_eq!(text("<abcabcab>"), "<[redacted:KEY]>");
+    assert_eq!(text("<abcabcababcabcab>"), "<[redacted:KEY]>");
+    assert_eq!(text("<abcabcabcab>"), "<[redacted:KEY]>");
+    assert_eq!(text("<abcabcab abcabcab>"), "<[redacted:KEY] [redacted:KEY]>");
+    assert_eq!(text("<abcabca>"), "<abcabca>");
+}
+
+#[test]
+fn the_marker_names_the_longest_secret_that_begins_there() {
+    let forms =
+        forms(&[("SHORT", "abcdefgh"), ("LONG", "abcdefghij"), ("LATE", "ghijklmn"), ("TWIN", "abcdefgh")]);
+    let split = |at: usize| {
+        let (left, right) = b"<abcdefghijklmn>".split_at(at);
+        redacted(&forms, [left, right])
+    };
+    for at in 0..=16 {
+        assert_eq!(split(at), (b"<[redacted:LONG]>".to_vec(), Counts::from([("LONG".to_owned(), 1)])));
+    }
+    assert_eq!(forms.redact_str("abcdefg abcdefgh"), "abcdefg [redacted:SHORT]");
+}
+
+#[test]
+fn only_what_could_be_a_secret_is_held_back() {
+    let forms = forms(&[("KEY", "abcdefgh")]);
+    let mut out = Vec::new();
+    let mut redactor = Redactor::new(&forms, &mut out);
+    redactor.write_all(b"a line\nab").unwrap();
+    assert_eq!(redactor.inner, b"a line\n");
+    redactor.write_all(b"c\n").unwrap();
+    assert_eq!(redactor.inner, b"a line\nabc\n");
+}
+
+#[test]
+fn without_secrets_everything_passes() {
+    for none in [forms(&[]), forms(&[("EMPTY", "")])] {
+        assert!(none.is_empty());
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(redacted(&none, [bytes.as_slice()]), (bytes, Counts::new()));
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_pass_unharmed() {
+    let forms = forms(&[("KEY", "abcdefgh")]);
+    assert_eq!(redacted(&forms, [&b"\xff\0abcdefgh\xfe"[..]]).0, b"\xff\0[redacted:KEY]\xfe");
+}
+
+#[test]
+fn an_error_of_the_writer_beneath_is_told() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let forms = forms(&[("KEY", "abcdefgh")]);
+    let mut redactor = Redactor::new(&forms, Full);
+    assert_eq!(redactor.write_all(b"text").unwrap_err().kind(), io::ErrorKind::StorageFull);
+    let mut redactor = Redactor::new(&forms, Full);
+    redactor.write_all(b"abc").unwrap();
+    assert_eq!(redactor.finish().unwrap_err().kind(), io::ErrorKind::StorageFull);
+}
+
+#[test]
+fn a_secret_is_in_no_debug_output() {
+    let forms = forms(&[("KEY", "abcdefgh")]);
+    assert_eq!(format!("{forms:?}"), "Forms { names: {\"KEY\"}, .. }");
+}
+
+/// `cargo test --release --lib throughput -- --ignored --nocapture`
+#[test]
+#[ignore = "measures; only of use in a release build"]
+fn throughput() {
+    let line = "2026-11-23T16:20:00.123Z INFO dpp_api request_id=7f3a9c GET /v1/runs?limit=20 200 in 12 ms\n";
+    let lines = line.repeat(64 * 1024 / line.len() + 1);
+    let zeros = vec![0; 64 * 1024];
+    let random: Vec<u8> =
+        (0..64 * 1024u64).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[0]).collect();
+    let secrets = forms(&[("STAGING_API_KEY", "sk_test_4f9aB7xQ2mLw8Rz1"), ("OTHER", "p\"ss/w\\rd&more")]);
+    for (what, chunk) in
+        [("log lines", &lines.as_bytes()[..64 * 1024]), ("zeros", &zeros), ("random", &random)]
+    {
+        for forms in [&secrets, &forms(&[])] {
+            let started = std::time::Instant::now();
+            let mut redactor = Redactor::new(forms, io::sink());
+            for _ in 0..(1 << 30) / chunk.len() {
+                redactor.write_all(std::hint::black_box(chunk)).unwrap();
+            }
+            let counts = redactor.finish().unwrap();
+            println!("1 GiB of {what}, {forms:?}: {:?} {counts:?}", started.elapsed());
+        }
+    }
+}
