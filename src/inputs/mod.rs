@@ -1,0 +1,241 @@
+//! What a run is given: the runbook's environment variables, checked before anything else happens.
+//!
+//! Each is a row of [`TABLE`] with a narrow grammar. What a value can't hold can't reach `sed`, a path or a
+//! header, so nothing has to be escaped later. All that is missing or malformed is told at once
+//! ([`Refused`]), since the runbook asks for that: "Print required values and where to find them. Exit with
+//! error (no guessing)".
+
+use std::ffi::OsString;
+
+use secrecy::SecretString;
+
+mod grammar;
+mod refused;
+#[cfg(test)]
+mod tests;
+
+pub use refused::{Problem, Refused};
+
+/// An input: what it is called, what it may be, and where a person finds it.
+pub struct Row {
+    /// The environment variable.
+    pub name: &'static str,
+    /// Whether a run is refused without it.
+    pub required: bool,
+    /// What stands in for it when it is unset.
+    pub default: Option<&'static str>,
+    /// A value as it may look, from the runbook where that gives one.
+    pub example: &'static str,
+    /// Where to find the value; `"$NAME"` in it stands for another input.
+    pub find_it: &'static str,
+    /// The grammar in words.
+    pub what: &'static str,
+    /// Whether the value is kept out of every message.
+    pub secret: bool,
+    /// The value as it is used, or what is wrong with it.
+    check: fn(&str) -> Result<String, String>,
+}
+
+/// Every input, in the runbook's order (its section "Inputs"), and then ours.
+pub static TABLE: [Row; 8] = [
+    Row {
+        name: "STAGING_CONTEXT",
+        required: true,
+        default: None,
+        example: "staging-cluster",
+        find_it: "kubectl config get-contexts -o name",
+        what: "a context of your kubeconfig: at most 253 bytes, printable, not beginning with `-`",
+        secret: false,
+        check: grammar::context,
+    },
+    Row {
+        name: "STAGING_NAMESPACE",
+        required: true,
+        default: None,
+        example: "dpp-staging",
+        find_it: r#"kubectl --context="$STAGING_CONTEXT" get namespaces -o name"#,
+        what: "a namespace: at most 63 lower-case letters, digits and `-`, the first and the last not `-`",
+        secret: false,
+        check: grammar::namespace,
+    },
+    Row {
+        name: "STAGING_BASE_URL",
+        required: true,
+        default: None,
+        example: "https://staging-api.decisionproof.ai",
+        find_it: r#"the host of the staging ingress: kubectl get ingress -n "$STAGING_NAMESPACE""#,
+        what: "http or https, a host, maybe a port and a path; no user name, password, query or fragment",
+        secret: false,
+        check: grammar::base_url,
+    },
+    Row {
+        name: "AWS_ACCOUNT_ID",
+        required: false,
+        default: None,
+        example: "123456789012",
+        find_it: "aws sts get-caller-identity --query Account --output text",
+        what: "an AWS account: 12 digits",
+        secret: false,
+        check: grammar::account,
+    },
+    Row {
+        name: "AWS_REGION",
+        required: false,
+        default: Some("us-east-1"),
+        example: "us-east-1",
+        find_it: "aws configure get region",
+        what: "an AWS region: two letters, one word or more, and a number, joined by `-`",
+        secret: false,
+        check: grammar::region,
+    },
+    Row {
+        name: "IMAGE_TAG",
+        required: false,
+        default: Some("latest"),
+        example: "v0.4.2.2",
+        find_it: "the tag that your CI pushed: aws ecr list-images --repository-name dpp-api",
+        what: "an image tag: at most 128 letters, digits, `_`, `.` and `-`, the first not `.` or `-`",
+        secret: false,
+        check: grammar::tag,
+    },
+    Row {
+        name: "STAGING_API_KEY",
+        required: false,
+        default: None,
+        example: "sk_test_...",
+        find_it: "whoever issues keys for the staging API; unset, /v1/runs is asked without one",
+        what: "an API key: 8 to 4096 characters, printable ASCII without spaces",
+        secret: true,
+        check: grammar::api_key,
+    },
+    Row {
+        name: "STAGING_METRICS_URL",
+        required: false,
+        default: None,
+        example: "http://staging-metrics.decisionproof.ai:9090",
+        find_it: r#"what serves port 9090: kubectl get service -n "$STAGING_NAMESPACE"; unset, it is STAGING_BASE_URL"#,
+        what: "where /metrics is, if not at STAGING_BASE_URL; as that one is written",
+        secret: false,
+        check: grammar::base_url,
+    },
+];
+
+/// The inputs of a run, each inside its grammar.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// `STAGING_CONTEXT`: the name of the kubeconfig's context.
+    pub context: String,
+    /// `STAGING_NAMESPACE`.
+    pub namespace: String,
+    /// `STAGING_BASE_URL`, as it was typed but for a trailing `/`.
+    pub base_url: String,
+    /// `STAGING_METRICS_URL`, likewise.
+    pub metrics_url: Option<String>,
+    /// `AWS_ACCOUNT_ID`.
+    pub aws_account_id: Option<String>,
+    /// `AWS_REGION`.
+    pub aws_region: String,
+    /// `IMAGE_TAG`.
+    pub image_tag: String,
+    /// `STAGING_API_KEY`.
+    pub api_key: Option<SecretString>,
+    /// The names of those that were unset and have their default.
+    pub defaulted: Vec<&'static str>,
+}
+
+/// Reads every input; `lookup` gives the value of an environment variable. An empty one counts as unset.
+///
+/// # Errors
+/// When a required input is unset or any input is malformed; the error names all of them.
+pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused> {
+    let readings = TABLE.each_ref().map(|row| row.read(lookup(row.name)));
+    let defaulted = TABLE.iter().zip(&readings).filter(|(_, reading)| matches!(reading, Reading::Default(_)));
+    let defaulted = defaulted.map(|(row, _)| row.name).collect();
+
+    let refused = Refused::new(&readings);
+    match readings.map(Reading::into_value) {
+        [
+            Some(context),
+            Some(namespace),
+            Some(base_url),
+            aws_account_id,
+            Some(aws_region),
+            Some(image_tag),
+            api_key,
+            metrics_url,
+        ] if refused.problems.is_empty() => Ok(Inputs {
+            context,
+            namespace,
+            base_url,
+            metrics_url,
+            aws_account_id,
+            aws_region,
+            image_tag,
+            api_key: api_key.map(SecretString::from),
+            defaulted,
+        }),
+        _ => Err(refused),
+    }
+}
+
+impl Inputs {
+    /// The value of a variable of the runbook's commands, by its name in the environment. The API key is
+    /// none of these: it may not stand in an argument. Where there is no metrics URL, it is the base URL.
+    pub fn value(&self, variable: &str) -> Option<String> {
+        match variable {
+            "STAGING_CONTEXT" => Some(self.context.clone()),
+            "STAGING_NAMESPACE" => Some(self.namespace.clone()),
+            "STAGING_BASE_URL" => Some(self.base_url.clone()),
+            "STAGING_METRICS_URL" => self.metrics_url.as_ref().or(Some(&self.base_url)).cloned(),
+            "AWS_ACCOUNT_ID" => self.aws_account_id.clone(),
+            "AWS_REGION" => Some(self.aws_region.clone()),
+            "IMAGE_TAG" => Some(self.image_tag.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// What became of one row.
+enum Reading {
+    Given(String),
+    Default(String),
+    Unset,
+    /// What is wrong, to be said after the name of the input.
+    Refused(String),
+}
+
+impl Reading {
+    fn into_value(self) -> Option<String> {
+        match self {
+            Self::Given(value) | Self::Default(value) => Some(value),
+            Self::Unset | Self::Refused(_) => None,
+        }
+    }
+}
+
+impl Row {
+    fn read(&self, given: Option<OsString>) -> Reading {
+        match (given, self.default) {
+            (Some(given), _) if !given.is_empty() => self.check(given),
+            (_, Some(default)) => Reading::Default(default.into()),
+            (Some(_), None) if self.required => Reading::Refused("is empty".into()),
+            (None, None) if self.required => Reading::Refused("is not set".into()),
+            (_, None) => Reading::Unset,
+        }
+    }
+
+    fn check(&self, given: OsString) -> Reading {
+        let (given, checked) = match given.into_string() {
+            Ok(text) => {
+                let checked = (self.check)(&text);
+                (text, checked)
+            }
+            Err(bytes) => (bytes.to_string_lossy().into_owned(), Err("this is not UTF-8".into())),
+        };
+        match checked {
+            Ok(value) => Reading::Given(value),
+            Err(fault) if self.secret => Reading::Refused(format!("can't be used: {fault}")),
+            Err(fault) => Reading::Refused(format!("is {}: {fault}", refused::shown(&given))),
+        }
+    }
+}
