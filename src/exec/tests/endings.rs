@@ -1,0 +1,242 @@
+//! The ways in which a command comes to its end other than by itself.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use super::*;
+
+/// Long enough for bash to begin on a busy machine.
+const SHORT: Duration = Duration::from_secs(1);
+
+#[test]
+fn at_the_deadline_it_is_ended() {
+    let stages = stages(&[&["bash", "-c", "echo $$ >&2; exec sleep 1000"], &["cat"]]);
+    let tried = tried(&Command { deadline: SHORT, ..command(&stages) }, &[]);
+    assert_eq!((tried.ended.exit, tried.ended.by), (vec![143, 143], EndedBy::Deadline));
+    assert!(tried.ended.duration >= SHORT && tried.ended.duration < Duration::from_secs(5));
+    assert_gone(&tried.err);
+}
+
+#[test]
+fn a_deadline_may_be_beyond_the_end_of_time() {
+    let stages = bash("exit 4");
+    let tried = tried(&Command { deadline: Duration::MAX, grace: Duration::MAX, ..command(&stages) }, &[]);
+    assert_eq!((tried.ended.exit, tried.ended.by), (vec![4], EndedBy::Itself));
+}
+
+#[test]
+fn one_halt_ends_five_commands_side_by_side() {
+    let (halt, other) = (Halt::new().unwrap(), Halt::new().unwrap());
+    let (say, heard) = mpsc::channel();
+    let halts = [&other, &halt];
+    std::thread::scope(|threads| {
+        let five = [0; 5].map(|_| {
+            let mut sink = Saying(say.clone());
+            threads.spawn(move || {
+                let stages = bash("echo $$; exec sleep 1000");
+                let ended = run(&command(&stages), &mut sink, &mut io::sink(), &halts).unwrap();
+                assert_eq!((ended.exit, ended.by), (vec![143], EndedBy::StagingDryRun));
+            })
+        });
+        let pids = [0; 5].map(|_| heard.recv().unwrap());
+        let pulled = Instant::now();
+        halt.pull();
+        for command in five {
+            command.join().unwrap();
+        }
+        assert!(pulled.elapsed() < Duration::from_secs(5), "over {:?} after the halt", pulled.elapsed());
+        assert_gone(&pids.concat());
+    });
+    assert!(!other.is_pulled());
+}
+
+/// Says what is written to it.
+struct Saying(mpsc::Sender<String>);
+
+impl Write for Saying {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.send(String::from_utf8_lossy(bytes).into_owned()).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn with_a_pulled_halt_nothing_is_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let halt = Halt::new().unwrap();
+    halt.pull();
+    let stages = bash("echo started >started");
+    let tried = tried(&Command { dir: dir.path(), ..command(&stages) }, &[&halt]);
+    assert_eq!((tried.ended.exit, tried.ended.by), (vec![], EndedBy::StagingDryRun));
+    assert!(!dir.path().join("started").exists());
+}
+
+#[test]
+fn one_that_ignores_term_is_killed_after_the_grace() {
+    let stages = bash("trap '' TERM; echo $$; while :; do sleep 1000; done");
+    let tried = tried(&Command { deadline: SHORT, grace: SHORT, ..command(&stages) }, &[]);
+    assert_eq!((tried.ended.exit, tried.ended.by), (vec![137], EndedBy::Deadline));
+    assert!(tried.ended.duration >= 2 * SHORT);
+    assert_gone(&tried.out);
+}
+
+#[test]
+fn one_that_was_stopped_hears_of_its_end_too() {
+    let stages = bash("trap 'exit 5' TERM; echo $$; kill -STOP $$; sleep 1000");
+    let tried = tried(&Command { deadline: SHORT, ..command(&stages) }, &[]);
+    assert_eq!((tried.ended.exit, tried.ended.by), (vec![5], EndedBy::Deadline));
+    assert_gone(&tried.out);
+}
+
+#[test]
+fn what_it_left_behind_goes_with_it_when_it_is_ended() {
+    let stages = bash("bash -c 'trap \"\" TERM; sleep 1000' >/dev/null 2>&1 & echo $! $$; wait");
+    let tried = tried(&Command { deadline: SHORT, ..command(&stages) }, &[]);
+    assert_eq!((tried.ended.exit, tried.ended.by), (vec![143], EndedBy::Deadline));
+    assert_gone(&tried.out);
+}
+
+#[test]
+fn one_that_leaves_something_holding_its_output_is_not_waited_for() {
+    let tried = tried(&command(&bash("sleep 1000 & echo $! $$; exit 6")), &[]);
+    assert_eq!((tried.ended.exit, tried.ended.by), (vec![6], EndedBy::HeldPipes));
+    assert_eq!(
+        tried.ended.note.unwrap(),
+        "it left a process running that held its output open, and that was ended"
+    );
+    assert!(tried.ended.duration < Duration::from_secs(5));
+    assert_gone(&tried.out);
+}
+
+#[test]
+fn what_ends_soon_after_it_is_waited_for() {
+    let tried = tried(&command(&bash("(sleep 0.1; echo late) & echo early")), &[]);
+    assert_eq!((tried.out.as_str(), tried.ended.by), ("early\nlate\n", EndedBy::Itself));
+    assert_eq!(tried.ended.note, None);
+}
+
+#[test]
+fn what_goes_on_printing_is_not_waited_for_either() {
+    let tried = tried(&command(&bash("(while :; do echo more; sleep 0.1; done) & echo $! >&2")), &[]);
+    assert_eq!((tried.ended.exit, tried.ended.by), (vec![0], EndedBy::HeldPipes));
+    assert!(tried.ended.duration < Duration::from_secs(15));
+    assert_gone(&tried.err);
+}
+
+#[test]
+fn what_left_its_group_is_abandoned_and_told() {
+    let stages = bash("setsid sleep 20 & echo $!; exit 0");
+    let tried = tried(&Command { grace: SHORT, ..command(&stages) }, &[]);
+    assert_eq!((tried.ended.exit, tried.ended.by), (vec![0], EndedBy::HeldPipes));
+    assert!(tried.ended.note.unwrap().ends_with("what was kept may be short"));
+    assert!(tried.ended.duration < Duration::from_secs(10));
+    let pid = tried.out.trim().parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+#[test]
+fn a_slow_sink_is_not_taken_for_a_held_pipe() {
+    let stages = stages(&[&["head", "-c", "150000", "/dev/zero"]]);
+    let ended = run(&command(&stages), &mut Slow, &mut io::sink(), &[]).unwrap();
+    assert_eq!((ended.exit, ended.by, ended.note), (vec![0], EndedBy::Itself, None));
+}
+
+#[test]
+fn one_that_ended_while_the_sink_was_slow_did_not_miss_the_deadline() {
+    let stages = bash("echo text");
+    let ended =
+        run(&Command { deadline: SHORT, ..command(&stages) }, &mut Slow, &mut io::sink(), &[]).unwrap();
+    assert_eq!((ended.exit, ended.by, ended.note), (vec![0], EndedBy::Itself, None));
+}
+
+/// Takes longer than outputs may be silent, and than [`SHORT`].
+struct Slow;
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Halt::new()?.wait(Duration::from_millis(1200));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn one_that_asks_for_the_terminal_is_ended() {
+    elsewhere("exec::tests::endings::at_a_terminal", &["script", "/dev/null", "-qec"]);
+}
+
+#[test]
+#[ignore = "run by another test, at a terminal"]
+fn at_a_terminal() {
+    // As a credential plugin does that wants a password.
+    let stages = bash("echo $$; bash -c 'read -r password </dev/tty'; exit 0");
+    let tried = tried(&command(&stages), &[]);
+    assert_eq!((tried.ended.exit, tried.ended.by), (vec![143], EndedBy::AskedForTerminal));
+    assert!(tried.ended.duration < Duration::from_secs(5));
+    assert_gone(&tried.out);
+}
+
+/// A full disk: takes so many writes.
+struct Full(usize);
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn output_that_cannot_be_kept_ends_it_and_the_error_is_told() {
+    let mut err = Vec::new();
+    let stages = bash("trap 'echo term >&2' TERM; echo $$ >&2; yes; echo after >&2");
+    let ended = run(&command(&stages), &mut Full(3), &mut err, &[]).unwrap();
+    assert_eq!(ended.by, EndedBy::OutputNotKept);
+    assert_eq!(ended.sink_error.unwrap().kind(), io::ErrorKind::StorageFull);
+    // The other output is still kept.
+    let err = String::from_utf8(err).unwrap();
+    let (pid, rest) = err.split_once('\n').unwrap();
+    assert!(rest.ends_with("term\nafter\n"), "{rest}");
+    assert_gone(pid);
+}
+
+#[test]
+fn an_error_of_the_last_write_is_not_lost() {
+    let ended = run(&command(&bash("echo text")), &mut Full(0), &mut io::sink(), &[]).unwrap();
+    // Its status may be its own or that of our TERM; no rule will judge it.
+    assert_eq!(ended.by, EndedBy::OutputNotKept);
+    assert!(ended.sink_error.is_some());
+}
+
+#[test]
+fn a_panic_in_a_sink_ends_it() {
+    struct Panics<'a>(&'a mut Vec<u8>);
+    impl Write for Panics<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.extend_from_slice(bytes);
+            std::panic::resume_unwind(Box::new("a panic"));
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut out = Vec::new();
+    let stages = bash("echo $$; exec sleep 1000");
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        run(&command(&stages), &mut Panics(&mut out), &mut io::sink(), &[]).map(|_| ())
+    }));
+    assert!(ran.is_err());
+    assert_gone(&String::from_utf8(out).unwrap());
+}
