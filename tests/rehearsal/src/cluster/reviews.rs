@@ -1,0 +1,54 @@
+//! Permissions: `kubectl auth can-i` and `kubectl auth whoami`.
+
+use serde_json::{Value, json};
+
+use super::World;
+use super::errors::Asked;
+use super::json::text;
+use super::kinds;
+use crate::USER;
+use crate::time::stamp;
+
+/// Whether the user may do this.
+pub(crate) fn allowed(world: &World, asked: &Asked<'_>) -> bool {
+    allows(world, asked.verb, asked.kind.group, (asked.kind.plural, asked.subresource), asked.namespace)
+}
+
+fn allows(world: &World, verb: &str, group: &str, (resource, sub): (&str, &str), namespace: &str) -> bool {
+    let fits = |word: &str, asked: &str| word.is_empty() || word == asked;
+    !world.scenario.denied_list().any(|denied| {
+        fits(&denied.verb, verb)
+            && (denied.group == "*" || denied.group == group)
+            && fits(&denied.resource, resource)
+            && denied.subresource == sub
+            && fits(&denied.namespace, namespace)
+    })
+}
+
+/// Answers a review.
+pub(crate) fn answer(world: &World, mut review: Value) -> Value {
+    review["metadata"] = json!({"creationTimestamp": null});
+    match text(&review, "/kind") {
+        "SelfSubjectAccessReview" => {
+            let at = |field: &str| text(&review, &format!("/spec/resourceAttributes/{field}")).to_owned();
+            let resource = (at("resource"), at("subresource"));
+            let allowed =
+                allows(world, &at("verb"), &at("group"), (&resource.0, &resource.1), &at("namespace"));
+            review["status"] = if allowed {
+                json!({"allowed": true, "reason": "RBAC: allowed by RoleBinding \"ci-deployer/dpp-staging\""})
+            } else {
+                json!({"allowed": false})
+            };
+        }
+        _ => {
+            review["metadata"]["creationTimestamp"] = json!(stamp(world.now()));
+            review["status"] = json!({"userInfo": {"username": USER, "groups": ["system:authenticated"]}});
+        }
+    }
+    review
+}
+
+/// Whether a path of this group and version takes reviews.
+pub(crate) fn takes(kind: &kinds::Kind) -> bool {
+    kind.review
+}

@@ -1,0 +1,150 @@
+//! `rehearsal`: starts a scenario for a person or a script.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the one place that prints")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Parser;
+use rehearsal::{NAMESPACE, Rehearsal, SCENARIOS, USER, scenario};
+
+/// A Kubernetes cluster and an API to rehearse on: simulated, on loopback, for the real kubectl, curl and jq.
+#[derive(Parser, Debug)]
+#[command(version)]
+struct Options {
+    /// The scenario (see --list)
+    #[arg(required_unless_present = "list")]
+    scenario: Option<String>,
+    /// List the scenarios
+    #[arg(long)]
+    list: bool,
+    /// Where to write the kubeconfig [default: a temporary file]
+    #[arg(long)]
+    kubeconfig: Option<Utf8PathBuf>,
+    /// Print on stderr when a watch of pods is told of a `CrashLoopBackOff`
+    #[arg(long)]
+    events: bool,
+    /// Run this command with the rehearsal's environment, and end with it
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if options.list {
+        for row in SCENARIOS {
+            println!("{:26} {}", row.name, row.about);
+        }
+        return ExitCode::SUCCESS;
+    }
+    match run(&options) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("rehearsal: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: &Options) -> std::io::Result<u8> {
+    let name = options.scenario.as_deref().unwrap_or_default();
+    let scenario = scenario(name)
+        .ok_or_else(|| std::io::Error::other(format!("no scenario {name:?}; rehearsal --list names them")))?;
+    let cluster = Rehearsal::start(scenario)?;
+    let folder = tempfile::tempdir()?;
+    let folder_path = Utf8Path::from_path(folder.path())
+        .ok_or_else(|| std::io::Error::other("the folder for temporary files is not UTF-8"))?;
+    let kubeconfig = match &options.kubeconfig {
+        Some(path) => camino::absolute_utf8(path)?,
+        None => folder_path.join("kubeconfig"),
+    };
+    cluster.write_kubeconfig(&kubeconfig, "staging-cluster", cluster.context_namespace(), USER)?;
+    let environment = [
+        ("KUBECONFIG", kubeconfig.to_string()),
+        ("STAGING_CONTEXT", "staging-cluster".to_owned()),
+        ("STAGING_NAMESPACE", NAMESPACE.to_owned()),
+        ("STAGING_BASE_URL", cluster.base_url()),
+        ("STAGING_METRICS_URL", cluster.metrics_url()),
+        ("AWS_ACCOUNT_ID", "123456789012".to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("IMAGE_TAG", "v0.4.2.2".to_owned()),
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let code = runtime.block_on(async {
+        tokio::select! {
+            code = work(options, &environment) => code,
+            () = events(&cluster, options.events) => Ok(0),
+        }
+    })?;
+    if options.events {
+        print_events(&cluster, 0);
+    }
+    runtime.shutdown_background(); // A read of stdin may still be under way.
+    Ok(code)
+}
+
+async fn work(options: &Options, environment: &[(&str, String)]) -> std::io::Result<u8> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    if let [program, arguments @ ..] = &options.command[..] {
+        let mut command = tokio::process::Command::new(program);
+        command
+            .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (*name, value)))
+            .kill_on_drop(true);
+        let mut child = command.spawn()?;
+        let status = tokio::select! {
+            status = child.wait() => status?,
+            _ = term.recv() => return ended(child, 15).await,
+            _ = int.recv() => child.wait().await?, // The terminal sent it to the child too.
+        };
+        return Ok(exit_code(status));
+    }
+    for (name, value) in environment {
+        println!("export {name}='{}'", value.replace('\'', "'\\''"));
+    }
+    let mut rest = Vec::new();
+    let mut stdin = tokio::io::stdin();
+    tokio::select! {
+        _ = tokio::io::AsyncReadExt::read_to_end(&mut stdin, &mut rest) => Ok(0),
+        _ = term.recv() => Ok(143),
+        _ = int.recv() => Ok(130),
+    }
+}
+
+/// Ends the command by asking its process, then waits for it.
+async fn ended(mut child: tokio::process::Child, signal: u8) -> std::io::Result<u8> {
+    if let Some(id) = child.id() {
+        tokio::process::Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+    }
+    if tokio::time::timeout(Duration::from_secs(20), child.wait()).await.is_err() {
+        child.kill().await?;
+    }
+    Ok(128 + signal)
+}
+
+fn exit_code(status: std::process::ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}
+
+/// Prints events as they come; never ends.
+async fn events(cluster: &Rehearsal, wanted: bool) {
+    let mut printed = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if wanted {
+            printed = print_events(cluster, printed);
+        }
+    }
+}
+
+fn print_events(cluster: &Rehearsal, from: usize) -> usize {
+    let instants = cluster.instants();
+    for (name, at) in instants.iter().skip(from) {
+        let since = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        eprintln!("rehearsal: {}.{:06} {name}", since.as_secs(), since.subsec_micros());
+    }
+    instants.len()
+}
