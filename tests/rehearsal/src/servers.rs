@@ -104,7 +104,10 @@ impl Api {
 fn head(request: &Request<Incoming>) -> String {
     let mut head = format!("{} {}\n", request.method(), request.uri());
     for (name, value) in request.headers() {
-        head.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+        head.push_str(name.as_str());
+        head.push_str(": ");
+        head.push_str(&String::from_utf8_lossy(value.as_bytes()));
+        head.push('\n');
     }
     head
 }

@@ -8,7 +8,7 @@ use super::errors::{self, Refusal};
 use super::json::{number, text};
 use super::kinds::{self, Kind};
 use super::store::uid_of;
-use super::{World, defaults, deployments, schemas, services};
+use super::{World, autoscalers, defaults, deployments, schemas, services};
 use crate::time::stamp;
 
 const LAST_APPLIED: &str = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
@@ -32,7 +32,7 @@ fn complete(world: &World, mut object: Value, namespace: &str) -> Value {
     }
     object["metadata"]["creationTimestamp"] = json!(stamp(world.now()));
     object["metadata"]["uid"] = json!(uid_of(&object));
-    if object.get("spec").is_some() && object["kind"] != "Service" && object["kind"] != "Namespace" {
+    if matches!(text(&object, "/kind"), "Deployment" | "Ingress" | "NetworkPolicy" | "PodDisruptionBudget") {
         object["metadata"]["generation"] = json!(1);
     }
     defaults::fill(&mut object);
@@ -46,7 +46,11 @@ fn stored(world: &mut World, object: Value) -> Value {
     let object = world.store.put(object);
     let (place, name) = (text(&object, "/metadata/namespace"), text(&object, "/metadata/name"));
     match text(&object, "/kind") {
-        "Deployment" => deployments::written(world, place, name),
+        "Deployment" => {
+            autoscalers::settle(world, place);
+            deployments::written(world, place, name);
+        }
+        "HorizontalPodAutoscaler" => autoscalers::settle(world, place),
         "Service" => services::update_endpoints(world, place),
         "Namespace" => {}
         _ => return Arc::unwrap_or_clone(object),

@@ -23,10 +23,7 @@ const AGE: SignedDuration = SignedDuration::from_secs(((3 * 24 + 4) * 60 + 30) *
 pub(crate) fn build(world: &mut World) {
     world.past = Some(Timestamp::now() - AGE);
     let no_namespace = world.scenario.with.contains(&With::NoNamespace);
-    let mut names = vec!["default", "kube-node-lease", "kube-public", "kube-system"];
-    if !no_namespace {
-        names.push(STAGING);
-    }
+    let names = ["default", "kube-node-lease", "kube-public", "kube-system"];
     for name in names {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         apply::created(world, namespace, "");
@@ -47,6 +44,7 @@ pub(crate) fn build(world: &mut World) {
         for object in applied.as_array().into_iter().flatten() {
             existing(world, object);
         }
+        default_account(world, STAGING);
     }
     let others: Vec<String> = world
         .scenario
@@ -64,22 +62,21 @@ pub(crate) fn build(world: &mut World) {
     world.rollouts.clear();
 }
 
+fn default_account(world: &mut World, namespace: &str) {
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+    apply::created(world, account, namespace);
+}
+
 fn existing(world: &mut World, object: &Value) {
     let mut object = object.clone();
+    object["metadata"]["annotations"] = json!({});
     let applied = format!("{}\n", sorted(&object));
     object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = json!(applied);
     let namespace = text(&object, "/metadata/namespace").to_owned();
     let object = apply::created(world, object, &namespace);
-    if object["kind"] == "Deployment" {
-        deployments::go_on(world, &namespace, text(&object, "/metadata/name"), When::RolloutWatched);
-    }
-    if object["kind"] == "HorizontalPodAutoscaler" {
-        let mut object = object;
-        let least = object["spec"]["minReplicas"].clone();
-        object["status"] =
-            json!({"currentReplicas": least, "desiredReplicas": least, "currentMetrics": null});
-        world.store.put(object);
-    }
+    let target = text(&object, "/spec/scaleTargetRef/name");
+    let deployment = if object["kind"] == "Deployment" { text(&object, "/metadata/name") } else { target };
+    deployments::go_on(world, &namespace, deployment, When::RolloutWatched);
 }
 
 /// JSON as kubectl writes it into the annotation: keys in order.

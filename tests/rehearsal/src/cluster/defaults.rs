@@ -22,6 +22,10 @@ pub(crate) fn fill(object: &mut Value) {
         }
         "HorizontalPodAutoscaler" => {
             default(&mut object["spec"], "minReplicas", json!(1));
+            if object["spec"].get("behavior").is_some() {
+                behavior(&mut object["spec"]["behavior"]);
+            }
+            default(object, "status", json!({"currentMetrics": null, "desiredReplicas": 0}));
         }
         "Namespace" => {
             let name = object["metadata"]["name"].clone();
@@ -101,6 +105,18 @@ fn fill_container(container: &mut Value) {
             default(&mut probe["httpGet"], "path", json!("/"));
             default(&mut probe["httpGet"], "scheme", json!("HTTP"));
         }
+    }
+}
+
+fn behavior(behavior: &mut Value) {
+    let policy = |kind: &str, value: u32| json!({"type": kind, "value": value, "periodSeconds": 15});
+    default(behavior, "scaleUp", json!({}));
+    default(&mut behavior["scaleUp"], "stabilizationWindowSeconds", json!(0));
+    default(&mut behavior["scaleUp"], "policies", json!([policy("Pods", 4), policy("Percent", 100)]));
+    default(behavior, "scaleDown", json!({}));
+    default(&mut behavior["scaleDown"], "policies", json!([policy("Percent", 100)]));
+    for direction in ["scaleUp", "scaleDown"] {
+        default(&mut behavior[direction], "selectPolicy", json!("Max"));
     }
 }
 

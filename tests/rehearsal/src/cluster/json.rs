@@ -75,7 +75,7 @@ pub(crate) fn suffix(name: &str) -> String {
     (0..5)
         .map(|_| {
             let index = usize::try_from(hash % 27).unwrap_or(0);
-            hash = hash / 27 ^ hash.rotate_left(17);
+            hash = (hash / 27) ^ hash.rotate_left(17);
             char::from(LETTERS[index])
         })
         .collect()

@@ -4,6 +4,7 @@
 //! someone watches the rollout of their Deployment; replaced pods end when that watch has been closed.
 
 mod apply;
+mod autoscalers;
 mod before;
 mod defaults;
 mod deployments;
@@ -16,6 +17,7 @@ mod lists;
 mod logs;
 mod pods;
 mod printers;
+mod protobuf;
 mod reviews;
 mod routes;
 mod schemas;

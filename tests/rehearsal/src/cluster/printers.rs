@@ -30,12 +30,13 @@ pub(crate) fn cells(kind: &Kind, object: &Value) -> Vec<Value> {
         }
         "Service" => service(object),
         "EndpointSlice" => {
-            let ports = list(object, "/ports").iter().map(|port| port["port"].to_string()).collect();
+            let ports =
+                list(object, "/ports").iter().map(|port| port["port"].to_string()).collect::<Vec<_>>();
             let addresses =
                 list(object, "/endpoints").iter().flat_map(|endpoint| list(endpoint, "/addresses"));
-            let addresses = addresses.filter_map(Value::as_str).map(ToOwned::to_owned).collect();
+            let addresses = addresses.filter_map(Value::as_str).map(ToOwned::to_owned).collect::<Vec<_>>();
             let family = object["addressType"].clone();
-            vec![name, family, json!(some_of(ports)), json!(some_of(addresses)), old]
+            vec![name, family, json!(some_of(&ports)), json!(some_of(&addresses)), old]
         }
         "Namespace" => vec![name, object["status"]["phase"].clone(), old],
         "ServiceAccount" => vec![name, json!(list(object, "/secrets").len()), old],
@@ -53,7 +54,7 @@ fn entries(of: &Value) -> usize {
 }
 
 /// Up to three, then how many more.
-fn some_of(items: Vec<String>) -> String {
+fn some_of(items: &[String]) -> String {
     match items.len() {
         0 => "<unset>".to_owned(),
         1..=3 => items.join(","),

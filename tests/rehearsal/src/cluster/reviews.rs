@@ -28,22 +28,18 @@ fn allows(world: &World, verb: &str, group: &str, (resource, sub): (&str, &str),
 /// Answers a review.
 pub(crate) fn answer(world: &World, mut review: Value) -> Value {
     review["metadata"] = json!({"creationTimestamp": null});
-    match text(&review, "/kind") {
-        "SelfSubjectAccessReview" => {
-            let at = |field: &str| text(&review, &format!("/spec/resourceAttributes/{field}")).to_owned();
-            let resource = (at("resource"), at("subresource"));
-            let allowed =
-                allows(world, &at("verb"), &at("group"), (&resource.0, &resource.1), &at("namespace"));
-            review["status"] = if allowed {
-                json!({"allowed": true, "reason": "RBAC: allowed by RoleBinding \"ci-deployer/dpp-staging\""})
-            } else {
-                json!({"allowed": false})
-            };
-        }
-        _ => {
-            review["metadata"]["creationTimestamp"] = json!(stamp(world.now()));
-            review["status"] = json!({"userInfo": {"username": USER, "groups": ["system:authenticated"]}});
-        }
+    if text(&review, "/kind") == "SelfSubjectAccessReview" {
+        let at = |field: &str| text(&review, &format!("/spec/resourceAttributes/{field}")).to_owned();
+        let resource = (at("resource"), at("subresource"));
+        let allowed = allows(world, &at("verb"), &at("group"), (&resource.0, &resource.1), &at("namespace"));
+        review["status"] = if allowed {
+            json!({"allowed": true, "reason": "RBAC: allowed by RoleBinding \"ci-deployer/dpp-staging\""})
+        } else {
+            json!({"allowed": false})
+        };
+    } else {
+        review["metadata"]["creationTimestamp"] = json!(stamp(world.now()));
+        review["status"] = json!({"userInfo": {"username": USER, "groups": ["system:authenticated"]}});
     }
     review
 }

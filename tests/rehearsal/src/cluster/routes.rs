@@ -11,13 +11,16 @@ use super::json::text;
 use super::kinds::{self, Kind};
 use super::lists::{self, Selection};
 use super::tables::{Beside, table};
-use super::{Cluster, World, deployments, discovery, logs, reviews, watches};
+use super::{Cluster, World, deployments, discovery, logs, protobuf, reviews, watches};
 use crate::USER;
 use crate::http::{Body, whole};
 use crate::query::Query;
 use crate::scenarios::With;
 
 const JSON: &str = "application/json";
+
+/// What older clients try, and a 1.34 server has no more.
+const GONE: &[&str] = &["/apis/authentication.k8s.io/v1beta1/", "/apis/authentication.k8s.io/v1alpha1/"];
 
 /// A request, read whole.
 #[derive(Debug)]
@@ -42,6 +45,9 @@ struct Target<'a> {
 pub(crate) async fn answer(cluster: &Arc<Cluster>, request: &Request<'_>) -> Response<Body> {
     if let Some(reply) = about_the_server(request) {
         return reply;
+    }
+    if GONE.iter().any(|prefix| request.path.starts_with(prefix)) {
+        return whole(404, "text/plain; charset=utf-8", "404 page not found\n");
     }
     let Some(target) = target(request.path) else {
         return refuse(&errors::unknown(request.method, request.path));
@@ -92,6 +98,7 @@ fn about_the_server(request: &Request<'_>) -> Option<Response<Body>> {
         }
         ("/api", None) => Some(reply(200, &discovery::versions())),
         ("/apis", None) => Some(reply(200, &discovery::groups())),
+        ("/openapi/v2", _) => Some(whole(200, protobuf::OPENAPI_V2, protobuf::OPENAPI_V2_EMPTY)),
         ("/openapi/v3", _) => Some(reply(200, &discovery::openapi_index())),
         (path, _) => {
             if let Some(group) = path.strip_prefix("/openapi/v3/") {
@@ -149,7 +156,8 @@ fn on_objects(
     let Target { kind, namespace, name, subresource } = *target;
     let mut world = cluster.world();
     if reviews::takes(kind) {
-        return Ok(reply(201, &reviews::answer(&world, body(request)?)));
+        let review = protobuf::review(request.body).map_or_else(|| body(request), Ok)?;
+        return Ok(reply(201, &reviews::answer(&world, review)));
     }
     // RBAC sees the name of a namespace as the namespace of the request.
     let place = if kind.plural == "namespaces" { name } else { namespace };
@@ -172,9 +180,6 @@ fn on_objects(
         }
         "list" => Ok(listed(&mut world, request, target)),
         "get" => {
-            if kind.kind == "Pod" && world.store.get(kind, namespace, name).is_none() {
-                return Err(errors::not_found(kind, name));
-            }
             let found =
                 world.store.get(kind, namespace, name).ok_or_else(|| errors::not_found(kind, name))?;
             Ok(shown(request, kind, 200, &found))
@@ -254,7 +259,8 @@ fn listed(world: &mut World, request: &Request<'_>, target: &Target<'_>) -> Resp
     let mut found = world.store.list(target.kind, place);
     found.retain(|object| selection.matches(object));
     let revision = world.store.revision();
-    match as_table(request) {
+    let wanted = as_table(request);
+    match wanted {
         Some(beside) => {
             let objects: Vec<&Value> = found.iter().map(|object| &**object).collect();
             reply(200, &table(target.kind, &objects, &revision.to_string(), beside))

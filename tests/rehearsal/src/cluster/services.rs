@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::json::{labels_match, list, object, suffix, text};
+use super::json::{labels_match, list, number, object, suffix, text};
 use super::store::uid_of;
 use super::{World, kinds, pods};
 use crate::time::stamp;
@@ -65,9 +65,9 @@ fn slice(world: &World, service: &Value, behind: &[&std::sync::Arc<Value>]) -> V
         "metadata": {
             "name": slice_name, "generateName": format!("{name}-"), "namespace": place, "uid": "",
             "generation": 1,
-            "creationTimestamp": before.map_or_else(
+            "creationTimestamp": before.as_ref().map_or_else(
                 || stamp(world.now()),
-                |before| text(&before, "/metadata/creationTimestamp").to_owned(),
+                |before| text(before, "/metadata/creationTimestamp").to_owned(),
             ),
             "labels": labels,
             "ownerReferences": [{
@@ -80,6 +80,11 @@ fn slice(world: &World, service: &Value, behind: &[&std::sync::Arc<Value>]) -> V
         "ports": if ports.is_empty() { Value::Null } else { json!(ports) },
     });
     slice["metadata"]["uid"] = json!(uid_of(&slice));
+    if let Some(before) = before {
+        let same = before["endpoints"] == slice["endpoints"] && before["ports"] == slice["ports"];
+        let generation = number(&before, "/metadata/generation");
+        slice["metadata"]["generation"] = json!(if same { generation } else { generation + 1 });
+    }
     slice
 }
 
