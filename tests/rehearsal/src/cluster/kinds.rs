@@ -49,6 +49,14 @@ pub(crate) static KINDS: &[Kind] = &[
     kind("", "v1", "secrets", "secret", "Secret", &[]),
     kind("", "v1", "serviceaccounts", "serviceaccount", "ServiceAccount", &["sa"]),
     all(kind("", "v1", "services", "service", "Service", &["svc"])),
+    cluster(kind(
+        "apiextensions.k8s.io",
+        "v1",
+        "customresourcedefinitions",
+        "customresourcedefinition",
+        "CustomResourceDefinition",
+        &["crd", "crds"],
+    )),
     all(kind("apps", "v1", "deployments", "deployment", "Deployment", &["deploy"])),
     all(kind("apps", "v1", "replicasets", "replicaset", "ReplicaSet", &["rs"])),
     review(kind(
