@@ -102,7 +102,7 @@ pub(crate) fn usual(method: &str, path: &str, version: &str, authorization: Opti
     Some(Some(dressed(whole(200, media_type, usual_body(path, version)))))
 }
 
-/// What FastAPI says of a path it does not have.
+/// What the API says of a path it does not have.
 pub(crate) fn nowhere() -> Response<http::Body> {
     dressed(whole(404, JSON, "{\"detail\":\"Not Found\"}"))
 }

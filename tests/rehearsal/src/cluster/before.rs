@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::json::{list, text};
-use super::{STAGING, World, apply, deployments, kinds, pods};
+use super::{STAGING, World, apply, deployments, kinds, pods, rollouts};
 use crate::scenarios::{When, With};
 
 /// What was applied then, with `${IMAGE_TAG}` and `${AWS_ACCOUNT_ID}` in it.
@@ -76,7 +76,7 @@ fn existing(world: &mut World, object: &Value) {
     let object = apply::created(world, object, &namespace);
     let target = text(&object, "/spec/scaleTargetRef/name");
     let deployment = if object["kind"] == "Deployment" { text(&object, "/metadata/name") } else { target };
-    deployments::go_on(world, &namespace, deployment, When::RolloutWatched);
+    rollouts::go_on(world, &namespace, deployment, When::RolloutWatched);
 }
 
 /// JSON as kubectl writes it into the annotation: keys in order.
@@ -106,7 +106,7 @@ fn meet_old_fates(world: &mut World) {
         if let Some(pod) = mine.nth(pod) {
             let mut pod = Value::clone(&pod);
             pods::not_ready(&mut pod);
-            deployments::meets(world, pod, &fate);
+            rollouts::meets(world, pod, &fate);
         }
         if let Some(deployment) = world.store.get(deployment_kind, STAGING, &deployment) {
             deployments::update_statuses(world, &deployment);

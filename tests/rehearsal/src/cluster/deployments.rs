@@ -7,20 +7,20 @@ use serde_json::{Value, json};
 
 use super::json::{fnv32, list, number, safe_encode, text};
 use super::store::uid_of;
-use super::{Rollout, World, events, kinds, pods, services};
+use super::{Rollout, World, events, kinds, pods, rollouts, services};
 use crate::scenarios::{Fate, When};
 use crate::time::stamp;
 
-fn kind(name: &str) -> &'static kinds::Kind {
+pub(super) fn kind(name: &str) -> &'static kinds::Kind {
     kinds::by_name(name).unwrap_or(&kinds::KINDS[0])
 }
 
 /// A Deployment's new `ReplicaSet`, its old ones, and their pods that aren't being deleted.
-struct View {
-    new: Arc<Value>,
-    old: Vec<Arc<Value>>,
-    new_pods: Vec<Arc<Value>>,
-    old_pods: Vec<Arc<Value>>,
+pub(super) struct View {
+    pub(super) new: Arc<Value>,
+    pub(super) old: Vec<Arc<Value>>,
+    pub(super) new_pods: Vec<Arc<Value>>,
+    pub(super) old_pods: Vec<Arc<Value>>,
 }
 
 fn pods_of(world: &World, replica_set: &Value) -> Vec<Arc<Value>> {
@@ -29,7 +29,7 @@ fn pods_of(world: &World, replica_set: &Value) -> Vec<Arc<Value>> {
     pods
 }
 
-fn view(world: &World, deployment: &Value) -> Option<View> {
+pub(super) fn view(world: &World, deployment: &Value) -> Option<View> {
     let place = text(deployment, "/metadata/namespace");
     let owned = world.store.list(kind("ReplicaSet"), Some(place)).into_iter().filter(|replica_set| {
         replica_set["metadata"]["ownerReferences"][0]["uid"] == deployment["metadata"]["uid"]
@@ -135,7 +135,7 @@ fn new_replica_set(world: &mut World, deployment: &Value) -> Arc<Value> {
 }
 
 /// Brings the numbers of pods as near to what is wanted as the strategy allows now, and says so in the statuses.
-fn scale(world: &mut World, deployment: &Value) {
+pub(super) fn scale(world: &mut World, deployment: &Value) {
     for _ in 0..100 {
         let Some(view) = view(world, deployment) else { return };
         let (replicas, surge, unavailable) = limits(deployment);
@@ -251,7 +251,7 @@ fn create_pod(world: &mut World, deployment: &Value, set: &Value) {
             runtime.spawn(async move {
                 tokio::time::sleep(delay).await;
                 if let Some(cluster) = cluster.upgrade() {
-                    go_on(&mut cluster.world(), &place, &deployment, When::After(delay));
+                    rollouts::go_on(&mut cluster.world(), &place, &deployment, When::After(delay));
                 }
             });
         }
@@ -301,79 +301,11 @@ fn refuse_pods(world: &mut World, deployment: &Value, set: &Value, missing: i64,
     }
 }
 
-fn fate_of(world: &World, deployment: &Value) -> (Fate, When) {
+pub(super) fn fate_of(world: &World, deployment: &Value) -> (Fate, When) {
     if world.past.is_some() {
         return (Fate::Ready, When::RolloutWatched);
     }
     world.scenario.new_fate(text(deployment, "/metadata/name"))
-}
-
-/// Something happened that new pods of this Deployment may have waited for.
-pub(crate) fn go_on(world: &mut World, place: &str, name: &str, now: When) {
-    let Some(deployment) = world.store.get(kind("Deployment"), place, name) else { return };
-    let (fate, when) = fate_of(world, &deployment);
-    let (fate, when) = if fate == Fate::Ready { (fate, When::RolloutWatched) } else { (fate, when) };
-    if when != now {
-        return;
-    }
-    for _ in 0..1000 {
-        let Some(view) = view(world, &deployment) else { return };
-        let next = view.new_pods.iter().filter(|pod| untouched(pod)).min_by_key(|pod| revision_of(pod));
-        let Some(pod) = next else { return };
-        let pod = Arc::unwrap_or_clone(Arc::clone(pod));
-        meets(world, pod, &fate);
-        if fate == Fate::PastDeadline {
-            update_statuses(world, &deployment);
-            return;
-        }
-        if matches!(fate, Fate::NeverReady) {
-            return;
-        }
-        scale(world, &deployment);
-    }
-}
-
-fn revision_of(pod: &Value) -> (String, u64) {
-    (
-        text(pod, "/metadata/creationTimestamp").to_owned(),
-        text(pod, "/metadata/resourceVersion").parse().unwrap_or(0),
-    )
-}
-
-/// Whether no fate has come over the pod yet.
-fn untouched(pod: &Value) -> bool {
-    !pods::is_ready(pod)
-        && list(pod, "/status/containerStatuses").iter().all(|status| {
-            status.pointer("/state/running").is_some()
-                || text(status, "/state/waiting/reason") == "ContainerCreating"
-        })
-}
-
-/// The fate comes over the pod.
-pub(crate) fn meets(world: &mut World, mut pod: Value, fate: &Fate) {
-    let now = world.now();
-    let ip = text(&pod, "/status/podIP").to_owned();
-    match fate {
-        Fate::Ready => pods::running(&mut pod, &ip, true, now),
-        Fate::CrashLoop { exit_code, restarts } => {
-            events::crash_loop(world, &pod, *restarts);
-            pods::crash_loop(&mut pod, *exit_code, *restarts, now);
-        }
-        Fate::Error { exit_code } => pods::error(&mut pod, *exit_code, now),
-        Fate::ImagePull => {
-            let image = text(&pod, "/spec/containers/0/image").to_owned();
-            let message = events::image_pull(world, &pod, &image);
-            pods::waiting(&mut pod, "ErrImagePull", Some(&message), now);
-            pod = Arc::unwrap_or_clone(world.store.put(pod));
-            let message = format!("Back-off pulling image \"{image}\": ErrImagePull: {message}");
-            pods::waiting(&mut pod, "ImagePullBackOff", Some(&message), now);
-        }
-        Fate::NeverReady | Fate::PastDeadline => {
-            events::unhealthy(world, &pod);
-        }
-        Fate::NotCreated { .. } => {}
-    }
-    world.store.put(pod);
 }
 
 /// Writes what the numbers of pods come to into the `ReplicaSet`s, the Deployment and the `EndpointSlice`s.
@@ -413,92 +345,6 @@ pub(crate) fn update_statuses(world: &mut World, deployment: &Value) {
 pub(crate) fn without_zeros(status: &mut Value, but: &str) {
     if let Some(status) = status.as_object_mut() {
         status.retain(|key, value| key == but || *value != json!(0));
-    }
-}
-
-/// Whether the rollout has succeeded.
-fn is_complete(deployment: &Value) -> bool {
-    let replicas = number(deployment, "/spec/replicas");
-    ["updatedReplicas", "replicas", "availableReplicas"]
-        .iter()
-        .all(|field| number(&deployment["status"], &format!("/{field}")) == replicas)
-}
-
-/// Someone watches this Deployment.
-pub(crate) fn watched(world: &mut World, place: &str, name: &str) {
-    end_replaced_pods(world, None);
-    world.rollouts.entry((place.to_owned(), name.to_owned())).or_default().watched = true;
-    if world.scenario.with.contains(&crate::scenarios::With::CutPodsWatch) {
-        world.cut = true;
-    }
-    go_on(world, place, name, When::RolloutWatched);
-    if world.pods_watches > 1 {
-        go_on(world, place, name, When::PodsWatchedAgain);
-    }
-}
-
-/// Pods are watched once more.
-pub(crate) fn pods_watched_again(world: &mut World) {
-    let watched: Vec<_> =
-        world.rollouts.iter().filter(|(_, rollout)| rollout.watched).map(|(key, _)| key.clone()).collect();
-    for (place, name) in watched {
-        go_on(world, &place, &name, When::PodsWatchedAgain);
-    }
-}
-
-/// Ends the pods that finished rollouts replaced: of one Deployment, or of all that someone has watched.
-pub(crate) fn end_replaced_pods(world: &mut World, only: Option<(&str, &str)>) {
-    let keys: Vec<_> = match only {
-        Some((place, name)) => vec![(place.to_owned(), name.to_owned())],
-        None => {
-            world.rollouts.iter().filter(|(_, rollout)| rollout.watched).map(|(key, _)| key.clone()).collect()
-        }
-    };
-    for (place, name) in keys {
-        let Some(deployment) = world.store.get(kind("Deployment"), &place, &name) else { continue };
-        if !is_complete(&deployment) {
-            continue;
-        }
-        let code = world.scenario.term_exit_code(&name);
-        let going: Vec<_> = view(world, &deployment)
-            .map(|view| {
-                view.old
-                    .iter()
-                    .flat_map(|set| pods::of(world, set))
-                    .filter(|pod| pods::is_going(pod))
-                    .collect()
-            })
-            .unwrap_or_default();
-        let now = world.now();
-        for pod in &going {
-            let mut pod = Value::clone(pod);
-            pods::ended(&mut pod, code, now);
-            world.store.put(pod);
-        }
-        for pod in &going {
-            world.store.remove(kind("Pod"), &place, text(pod, "/metadata/name"));
-        }
-        if !going.is_empty() {
-            update_statuses(world, &deployment);
-        }
-    }
-}
-
-/// The watch of a Deployment has been told everything there is: of the success too, if it was one.
-pub(crate) fn told(world: &mut World, place: &str, name: &str) {
-    let complete =
-        world.store.get(kind("Deployment"), place, name).is_some_and(|object| is_complete(&object));
-    if let Some(rollout) = world.rollouts.get_mut(&(place.to_owned(), name.to_owned())) {
-        rollout.delivered = complete;
-    }
-}
-
-/// Ends what rollouts replaced whose success has been told.
-pub(crate) fn end_delivered(world: &mut World) {
-    let keys: Vec<_> =
-        world.rollouts.iter().filter(|(_, rollout)| rollout.delivered).map(|(key, _)| key.clone()).collect();
-    for (place, name) in keys {
-        end_replaced_pods(world, Some((&place, &name)));
     }
 }
 

@@ -140,13 +140,13 @@ pub(crate) fn openapi(path: &str) -> Option<Value> {
         let place = if kind.namespaced { "namespaces/{namespace}/" } else { "" };
         let parameter = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string"}});
         let gvk = json!({"group": group, "version": version, "kind": kind.kind});
-        let patch = json!({
+        let operation = json!({
             "parameters": [parameter("dryRun"), parameter("fieldManager"), parameter("fieldValidation")],
             "responses": {"200": {"description": "OK"}},
             "x-kubernetes-action": "patch",
             "x-kubernetes-group-version-kind": gvk,
         });
-        paths.insert(format!("/{path}/{place}{}/{{name}}", kind.plural), json!({"patch": patch}));
+        paths.insert(format!("/{path}/{place}{}/{{name}}", kind.plural), json!({"patch": operation}));
     }
     Some(json!({
         "openapi": "3.0.0",

@@ -1,7 +1,8 @@
 //! The kinds of object this API server knows.
 
 /// One kind, as discovery describes it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_field_names, reason = "kind is what Kubernetes calls it")]
 pub(crate) struct Kind {
     pub(crate) group: &'static str,
     pub(crate) version: &'static str,

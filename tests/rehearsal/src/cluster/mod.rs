@@ -19,6 +19,7 @@ mod pods;
 mod printers;
 mod protobuf;
 mod reviews;
+mod rollouts;
 mod routes;
 mod schemas;
 mod services;
@@ -126,7 +127,7 @@ impl Cluster {
     pub(crate) async fn settle(&self) {
         let revision = {
             let mut world = self.world();
-            deployments::end_replaced_pods(&mut world, None);
+            rollouts::end_replaced_pods(&mut world, None);
             world.store.revision()
         };
         watches::told(self, revision).await;

@@ -11,7 +11,7 @@ use super::json::text;
 use super::kinds::{self, Kind};
 use super::lists::{self, Selection};
 use super::tables::{Beside, table};
-use super::{Cluster, World, deployments, discovery, logs, protobuf, reviews, watches};
+use super::{Cluster, World, discovery, logs, protobuf, reviews, rollouts, watches};
 use crate::USER;
 use crate::http::{Body, whole};
 use crate::query::Query;
@@ -252,22 +252,17 @@ fn watch_of(request: &Request<'_>, target: &Target<'_>) -> watches::Asked {
 
 fn listed(world: &mut World, request: &Request<'_>, target: &Target<'_>) -> Response<Body> {
     if matches!(target.kind.kind, "Pod" | "Deployment") {
-        deployments::end_delivered(world);
+        rollouts::end_delivered(world);
     }
     let selection = selection(request, target);
     let place = (!target.namespace.is_empty()).then_some(target.namespace);
     let mut found = world.store.list(target.kind, place);
     found.retain(|object| selection.matches(object));
     let revision = world.store.revision();
-    let wanted = as_table(request);
-    match wanted {
-        Some(beside) => {
-            let objects: Vec<&Value> = found.iter().map(|object| &**object).collect();
-            reply(200, &table(target.kind, &objects, &revision.to_string(), beside))
-        }
-        None => {
-            let objects: Vec<Value> = found.into_iter().map(Arc::unwrap_or_clone).collect();
-            reply(200, &lists::list(target.kind, &objects, revision))
-        }
+    if let Some(beside) = as_table(request) {
+        let objects: Vec<&Value> = found.iter().map(|object| &**object).collect();
+        return reply(200, &table(target.kind, &objects, &revision.to_string(), beside));
     }
+    let objects: Vec<Value> = found.into_iter().map(Arc::unwrap_or_clone).collect();
+    reply(200, &lists::list(target.kind, &objects, revision))
 }

@@ -14,7 +14,7 @@ use super::kinds::Kind;
 use super::lists::Selection;
 use super::store::{Change, What};
 use super::tables::{Beside, table};
-use super::{Cluster, deployments, pods};
+use super::{Cluster, pods, rollouts};
 use crate::http::{Body, streamed};
 
 /// What a watch request asks for.
@@ -76,9 +76,9 @@ pub(crate) fn open(cluster: &Arc<Cluster>, asked: Asked) -> Response<Body> {
         .then(|| Some((asked.namespace.clone()?, asked.selection.name()?.to_owned())))
         .flatten();
     if let Some((place, name)) = &watched {
-        deployments::watched(&mut world, place, name);
+        rollouts::watched(&mut world, place, name);
     } else if number > 1 {
-        deployments::pods_watched_again(&mut world);
+        rollouts::pods_watched_again(&mut world);
     }
     drop(world);
     let watch = Watch { cluster: Arc::clone(cluster), asked, cursor, first, changed, number, told: 0 };
@@ -130,7 +130,7 @@ impl Watch {
                 if self.number > 0 {
                     world.told.insert(self.number, self.told);
                 } else if let Some((place, name)) = self.deployment() {
-                    deployments::told(&mut world, place, name);
+                    rollouts::told(&mut world, place, name);
                 }
                 return Next::Nothing;
             };
@@ -157,7 +157,7 @@ impl Drop for Watch {
             world.told.remove(&self.number);
         }
         if let Some(deployment) = self.deployment() {
-            deployments::end_replaced_pods(&mut world, Some(deployment));
+            rollouts::end_replaced_pods(&mut world, Some(deployment));
         }
     }
 }

@@ -74,13 +74,13 @@ impl Bench {
     }
 
     pub fn kubectl(&self, args: &str) -> Left {
-        left(self.command(args).output().unwrap())
+        left(&self.command(args).output().unwrap())
     }
 
     pub fn apply(&self, manifest: &str, args: &str) -> Left {
         let mut child = self.command(&format!("apply -f - {args}")).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
-        left(child.wait_with_output().unwrap())
+        left(&child.wait_with_output().unwrap())
     }
 
     /// Applies the next version of a Deployment.
@@ -94,8 +94,10 @@ impl Bench {
 
     /// A watch of pods that has printed what there was.
     pub fn watch(&self) -> Watch {
-        let mut child =
-            self.command("get pods -n dpp-staging --watch --output-watch-events").spawn().unwrap();
+        let mut child = self
+            .command("get pods -n dpp-staging --watch --output-watch-events --request-timeout=20s")
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut text = String::new();
         while text.matches("ADDED").count() < 10 {
@@ -108,7 +110,7 @@ impl Bench {
     pub fn curl(&self, args: &[&str], path: &str) -> Left {
         let url = if path.starts_with("http") { path.to_owned() } else { self.cluster.base_url() + path };
         left(
-            Command::new("curl")
+            &Command::new("curl")
                 .args(["-q", "-sS", "-i", "--max-time", "5"])
                 .args(args)
                 .arg(url)
@@ -118,7 +120,7 @@ impl Bench {
     }
 }
 
-fn left(output: std::process::Output) -> Left {
+fn left(output: &std::process::Output) -> Left {
     Left {
         code: output.status.code(),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -171,5 +173,6 @@ pub fn next_version(name: &str) -> String {
     let all = all.replace("${AWS_ACCOUNT_ID}", "123456789012").replace("${IMAGE_TAG}", "v0.4.2.2");
     let all: Vec<serde_json::Value> = serde_json::from_str(&all).unwrap();
     let mine = all.into_iter().filter(|object| object["metadata"]["name"] == name);
-    mine.map(|object| format!("---\n{object}\n")).collect()
+    let mine: Vec<String> = mine.map(|object| object.to_string()).collect();
+    format!("---\n{}\n", mine.join("\n---\n"))
 }
