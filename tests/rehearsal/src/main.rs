@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Parser;
-use rehearsal::{NAMESPACE, Rehearsal, SCENARIOS, USER, scenario};
+use rehearsal::{Fate, NAMESPACE, Rehearsal, SCENARIOS, USER, When, With, scenario};
 
 /// A Kubernetes cluster and an API to rehearse on: simulated, on loopback, for the real kubectl, curl and jq.
 #[derive(Parser, Debug)]
@@ -24,6 +24,12 @@ struct Options {
     /// Print on stderr when a watch of pods is told of a `CrashLoopBackOff`
     #[arg(long)]
     events: bool,
+    /// Let kubectl logs print so many bytes
+    #[arg(long, value_name = "BYTES")]
+    log_bytes: Option<u64>,
+    /// Let the new dpp-api pod crash so long after it was scheduled, whoever watches
+    #[arg(long, value_name = "SECONDS")]
+    crash_after: Option<f64>,
     /// Run this command with the rehearsal's environment, and end with it
     #[arg(last = true)]
     command: Vec<String>,
@@ -48,8 +54,16 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> std::io::Result<u8> {
     let name = options.scenario.as_deref().unwrap_or_default();
-    let scenario = scenario(name)
+    let mut scenario = scenario(name)
         .ok_or_else(|| std::io::Error::other(format!("no scenario {name:?}; rehearsal --list names them")))?;
+    if let Some(bytes) = options.log_bytes {
+        scenario = scenario.with(With::LogBytes(bytes));
+    }
+    if let Some(seconds) = options.crash_after {
+        let delay = Duration::try_from_secs_f64(seconds).map_err(std::io::Error::other)?;
+        let fate = Fate::CrashLoop { exit_code: 1, restarts: 2 };
+        scenario = scenario.new_pods("dpp-api", fate, When::After(delay));
+    }
     let cluster = Rehearsal::start(scenario)?;
     let folder = tempfile::tempdir()?;
     let folder_path = Utf8Path::from_path(folder.path())

@@ -90,8 +90,9 @@ fn lines(container: &str, failed: bool) -> Vec<&'static str> {
 
 /// So many bytes, made as they go out.
 fn endless(bytes: u64) -> Response<Body> {
-    let line = "INFO:     10.0.11.21:40000 - \"GET /health HTTP/1.1\" 200 OK\n";
-    let chunk = Bytes::from(line.repeat(1000));
+    // Long lines: kubectl writes each by itself, and is what takes the time with short ones.
+    let line = format!("{{\"level\":\"info\",\"payload\":\"{}\"}}\n", "0123456789abcdef".repeat(254));
+    let chunk = Bytes::from(line.repeat(16));
     streamed(
         200,
         PLAIN,
