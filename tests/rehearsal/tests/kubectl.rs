@@ -100,8 +100,10 @@ fn a_cut_watch_ends_silently_with_exit_0_and_the_crash_shows_on_the_next() {
     bench.deploy("dpp-api").ok();
     let rollout = std::thread::scope(|scope| {
         let rollout = scope.spawn(|| bench.rollout("dpp-api", "3s"));
+        let began = std::time::Instant::now();
         let (code, text) = first.end();
         assert_eq!(code, Some(0));
+        assert!(began.elapsed() < Duration::from_secs(3), "it ended by its own timeout");
         assert!(!text.contains("CrashLoopBackOff"), "{text}");
         let mut second = bench.watch();
         second.until("CrashLoopBackOff");

@@ -91,6 +91,7 @@ pub(crate) fn watched(world: &mut World, place: &str, name: &str) {
     world.rollouts.entry((place.to_owned(), name.to_owned())).or_default().watched = true;
     if world.scenario.with.contains(&crate::scenarios::With::CutPodsWatch) {
         world.cut = true;
+        world.store.nudge();
     }
     go_on(world, place, name, When::RolloutWatched);
     if world.pods_watches > 1 {

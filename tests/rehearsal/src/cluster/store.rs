@@ -61,6 +61,11 @@ impl Store {
         self.tell.subscribe()
     }
 
+    /// Wakes every watch although nothing has changed.
+    pub(crate) fn nudge(&self) {
+        self.tell.send_modify(|_| ());
+    }
+
     /// The first change after this revision.
     pub(crate) fn after(&self, revision: u64) -> Option<&Change> {
         let index = self.log.partition_point(|change| change.revision <= revision);
