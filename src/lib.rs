@@ -5,13 +5,13 @@
 //!
 //! | room | what it holds | may import |
 //! | --- | --- | --- |
-//! | [`cli`] | options, and which of the programs below was asked for | everything |
+//! | [`cli`] | options, and what they ask for | everything |
 //! | [`run`] | the procedure, one file a phase | everything but `cli` |
 //! | [`exec`] | starting and ending subprocesses; the only user of `duct` | pure rooms |
 //! | [`evidence`] | the only writer of the evidence tree | pure rooms |
 //! | [`report`] | the only printer; consumes events | pure rooms |
-//! | [`runbook`], [`command`], [`facts`], [`events`], [`manifest`], [`verdict`] | no I/O, no clock, no environment | each other |
-//! | [`inputs`], [`tools`] | what the run was given, and what it runs with | pure rooms |
+//! | [`inputs`], [`tools`] | what the run was given, and what it runs with | pure rooms, and `exec`'s types |
+//! | [`runbook`], [`command`], [`facts`], [`moment`], [`events`], [`record`], [`verdict`], [`manifest`] | no I/O, no clock, no environment | each other |
 
 pub mod command;
 pub mod events;
@@ -19,3 +19,8 @@ pub mod evidence;
 pub mod exec;
 pub mod facts;
 pub mod inputs;
+pub mod manifest;
+pub mod moment;
+pub mod record;
+pub mod runbook;
+pub mod verdict;

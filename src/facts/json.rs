@@ -23,7 +23,7 @@ pub(super) fn document<T: DeserializeOwned>(program: &'static str, bytes: &[u8])
 }
 
 /// Reads the objects of one `kind`: kubectl prints a single object when it was asked for by name, else a
-/// `List` of them (the API itself says `PodList`, and so do recorded answers).
+/// `List` of them, in which objects of other kinds stand too when it was asked for several.
 pub(super) fn objects<T: DeserializeOwned>(
     program: &'static str,
     kind: &str,
@@ -35,17 +35,20 @@ pub(super) fn objects<T: DeserializeOwned>(
         kind: String,
     }
     #[derive(Deserialize)]
-    #[serde(bound = "T: DeserializeOwned")]
-    struct Listed<T> {
+    struct Listed {
         #[serde(default, deserialize_with = "null_as_default")]
-        items: Vec<T>,
+        items: Vec<serde_json::Value>,
     }
 
     let found = document::<Typed>(program, bytes)?.kind;
     if found == kind {
         Ok(vec![document(program, bytes)?])
     } else if found == "List" || found.strip_suffix("List") == Some(kind) {
-        Ok(document::<Listed<T>>(program, bytes)?.items)
+        let items = document::<Listed>(program, bytes)?.items.into_iter();
+        // The API's own lists (`PodList`) leave out the kind of their items: all are of one.
+        let wanted = |item: &serde_json::Value| item.get("kind").is_none_or(|found| found == kind);
+        let read = items.filter(wanted).map(serde_json::from_value);
+        read.collect::<Result<_, _>>().map_err(|error| Unreadable { program, why: error.to_string() })
     } else {
         Err(Unreadable { program, why: format!("its kind is {found:?}, neither {kind} nor a list of them") })
     }

@@ -1,0 +1,67 @@
+//! A moment of the run, to the millisecond, in UTC.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A moment, printed as `2026-11-23T16:19:52.085Z`: always three digits after the point, so lines compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub Timestamp);
+
+impl Moment {
+    /// `2026-11-23T16:20:00Z`
+    pub fn to_seconds(self) -> String {
+        self.0.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    /// `2026-11-24 01:20:00 KST`: Korea has kept UTC+9 without summer time since 1988.
+    pub fn to_kst(self) -> String {
+        let korea = TimeZone::fixed(Offset::constant(9));
+        self.0.to_zoned_datetime(korea).strftime("%Y-%m-%d %H:%M:%S KST").to_string()
+    }
+
+    /// `16:19:52.085`
+    pub fn to_clock(self) -> String {
+        self.0.strftime("%H:%M:%S%.3f").to_string()
+    }
+
+    /// Milliseconds from an earlier moment to this one; 0 if that one is later.
+    pub fn millis_since(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.as_millisecond() - earlier.0.as_millisecond()).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_three_digits_and_korean_time() {
+        let moment = Moment("2026-11-23T16:20:00.08Z".parse().unwrap());
+        assert_eq!(moment.to_string(), "2026-11-23T16:20:00.080Z");
+        assert_eq!(moment.to_kst(), "2026-11-24 01:20:00 KST");
+        assert_eq!(moment.to_clock(), "16:20:00.080");
+        assert_eq!(serde_json::to_string(&moment).unwrap(), "\"2026-11-23T16:20:00.080Z\"");
+    }
+}

@@ -1,0 +1,36 @@
+/// What an exit status of `staging-dry-run` means.
+#[derive(Debug, Clone, Copy)]
+pub struct ExitCode {
+    /// The id for `explain`.
+    pub id: &'static str,
+    /// The status; a signal's is 128 and its number.
+    pub code: u8,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// Every exit status there is.
+pub const EXIT_CODES: &[ExitCode] = &[
+    ExitCode {
+        id: "exit-0",
+        code: 0,
+        meaning: "no STOP; manifest.json says whether every success criterion held",
+    },
+    ExitCode { id: "exit-1", code: 1, meaning: "STOP: a stop rule fired" },
+    ExitCode {
+        id: "exit-2",
+        code: 2,
+        meaning: "refused: usage, inputs, tools, access or a guard; nothing on the cluster was changed",
+    },
+    ExitCode {
+        id: "exit-3",
+        code: 3,
+        meaning: "with --strict: no STOP, but a success criterion did not hold",
+    },
+    ExitCode {
+        id: "exit-4",
+        code: 4,
+        meaning: "the tool's own failure: evidence could not be written, or an internal error",
+    },
+    ExitCode { id: "exit-128", code: 128, meaning: "128 and n: ended by signal n" },
+];

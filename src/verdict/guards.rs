@@ -1,0 +1,359 @@
+use serde::{Deserialize, Serialize};
+
+use super::Lens;
+use crate::record::Record;
+use crate::runbook::{DEPLOYMENTS, Deployment};
+
+/// The oldest kubectl the runbook takes (Required Tools).
+const OLDEST_KUBECTL: (u32, u32) = (1, 27);
+
+/// A row: something that must hold before anything is changed.
+pub struct Guard {
+    /// Its id for `explain`.
+    pub id: &'static str,
+    /// What must hold.
+    pub text: &'static str,
+    find: fn(&Record) -> Vec<(String, String)>,
+    /// Whether what it finds makes the findings of the rows below it echoes.
+    ends_the_search: bool,
+}
+
+/// Something a guard found: it refuses the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The guard.
+    pub guard: String,
+    /// What was found, and where.
+    pub found: String,
+    /// What to do next.
+    pub next: String,
+}
+
+/// Every guard, in the order in which their findings are told.
+pub static GUARDS: &[Guard] = &[
+    Guard {
+        id: "guard-kubectl",
+        text: "kubectl is 1.27 or newer",
+        find: kubectl_too_old,
+        ends_the_search: true,
+    },
+    Guard {
+        id: "guard-context",
+        text: "the context is in the kubeconfig",
+        find: context_unknown,
+        ends_the_search: true,
+    },
+    Guard {
+        id: "guard-access",
+        text: "the cluster answers, and the namespace exists",
+        find: no_access,
+        ends_the_search: true,
+    },
+    Guard {
+        id: "guard-permissions",
+        text: "every required permission is granted",
+        find: not_permitted,
+        ends_the_search: false,
+    },
+    Guard {
+        id: "guard-manifest",
+        text: "every manifest is there and holds something",
+        find: unusable_manifest,
+        ends_the_search: true,
+    },
+    Guard {
+        id: "guard-secret",
+        text: "no manifest holds a Secret, which evidence would keep",
+        find: secret,
+        ends_the_search: true,
+    },
+    Guard {
+        id: "guard-placeholder",
+        text: "no placeholder is left in what would be applied",
+        find: placeholder,
+        ends_the_search: false,
+    },
+    Guard {
+        id: "guard-accepted",
+        text: "the API server accepts every manifest (server-side dry run)",
+        find: not_accepted,
+        ends_the_search: false,
+    },
+    Guard {
+        id: "guard-namespace",
+        text: "every object lands in the run's namespace",
+        find: elsewhere,
+        ends_the_search: false,
+    },
+    Guard {
+        id: "guard-deployment",
+        text: "each manifest holds the Deployment it should",
+        find: no_deployment,
+        ends_the_search: false,
+    },
+    Guard {
+        id: "guard-use-context",
+        text: "kubectl takes the context",
+        find: context_not_taken,
+        ends_the_search: false,
+    },
+];
+
+/// What all guards find, told apart by a [`Lens`] over each row.
+pub(super) fn findings(record: &Record, lens: Lens) -> Vec<Finding> {
+    let mut all = Vec::new();
+    for guard in GUARDS {
+        let found = match guard.id {
+            "guard-permissions" => missing_permissions(record, lens),
+            _ => (guard.find)(record),
+        };
+        let found = match (found.is_empty(), lens(guard.id, found.is_empty())) {
+            (_, true) => continue,
+            (true, false) => vec![(format!("not so: {}", guard.text), String::new())],
+            (false, false) => found,
+        };
+        all.extend(found.into_iter().map(|(found, next)| Finding {
+            guard: guard.id.to_owned(),
+            found,
+            next,
+        }));
+        if guard.ends_the_search {
+            break;
+        }
+    }
+    all
+}
+
+fn kubectl_too_old(record: &Record) -> Vec<(String, String)> {
+    let (major, minor) = OLDEST_KUBECTL;
+    record
+        .versions
+        .iter()
+        .filter(|tool| tool.name == "kubectl" && tool.numbers.is_none_or(|numbers| numbers < OLDEST_KUBECTL))
+        .map(|tool| {
+            let path = record.tools.iter().find(|t| t.name == "kubectl").map_or("PATH", |t| t.path.as_str());
+            let version = tool.version.as_deref().unwrap_or("of no version it would tell");
+            (
+                format!("kubectl at {path} is {version}: the runbook needs {major}.{minor} or newer"),
+                "install a newer one: https://kubernetes.io/docs/tasks/tools/#kubectl".to_owned(),
+            )
+        })
+        .collect()
+}
+
+fn context_unknown(record: &Record) -> Vec<(String, String)> {
+    failed(record, "context", |record, said| {
+        let context = target(record, |t| &t.context);
+        (
+            format!("STAGING_CONTEXT is {context:?}: kubectl doesn't know it ({said})"),
+            "see which there are: kubectl config get-contexts -o name".to_owned(),
+        )
+    })
+}
+
+fn no_access(record: &Record) -> Vec<(String, String)> {
+    let namespaces = failed(record, "namespaces", |record, said| {
+        let context = target(record, |t| &t.context);
+        (
+            format!("the cluster of context {context:?} could not be asked for its namespaces: {said}"),
+            format!(
+                "try it by hand, and log in first if it asks to: kubectl --context={context:?} get namespaces"
+            ),
+        )
+    });
+    if !namespaces.is_empty() {
+        return namespaces;
+    }
+    let namespace = failed(record, "namespace", |record, said| {
+        let namespace = target(record, |t| &t.namespace);
+        (
+            format!("namespace {namespace} could not be read: {said}"),
+            format!("check STAGING_NAMESPACE, or create it: kubectl create namespace {namespace}"),
+        )
+    });
+    if !namespace.is_empty() {
+        return namespace;
+    }
+    failed(record, "status.before", |record, said| {
+        let namespace = target(record, |t| &t.namespace);
+        (
+            format!("Deployments, pods and services of namespace {namespace} could not be listed: {said}"),
+            "ask the cluster's administrator for list on deployments.apps, pods and services there"
+                .to_owned(),
+        )
+    })
+}
+
+fn not_permitted(record: &Record) -> Vec<(String, String)> {
+    missing_permissions(record, &super::as_judged)
+}
+
+fn missing_permissions(record: &Record, lens: Lens) -> Vec<(String, String)> {
+    let user = record.cluster_user.as_deref().unwrap_or("this user");
+    record
+        .permissions
+        .iter()
+        .filter(|answer| !lens(&answer.id, answer.granted == Some(true)))
+        .map(|answer| {
+            let what = &answer.question;
+            let found = match answer.granted {
+                None => {
+                    format!("kubectl auth can-i {what}: neither yes nor no, needed for {}", answer.needed_for)
+                }
+                _ => format!("{user} may not {what}, needed for {}", answer.needed_for),
+            };
+            (found, format!("ask the cluster's administrator for it; check with: kubectl auth can-i {what}"))
+        })
+        .collect()
+}
+
+fn unusable_manifest(record: &Record) -> Vec<(String, String)> {
+    let look = "name the folder of the manifests with --manifests DIR (default k8s)";
+    record
+        .manifests
+        .iter()
+        .filter_map(|manifest| {
+            let at = &manifest.found_at;
+            if let Some(why) = &manifest.unreadable {
+                return Some((format!("{at} can't be read: {why}"), look.to_owned()));
+            }
+            let holds = deployment_of(&manifest.file).map_or("", |d| d.name);
+            manifest.blank.then(|| {
+                (format!("{at} holds nothing to apply"), format!("put the Deployment {holds} into it"))
+            })
+        })
+        .collect()
+}
+
+fn secret(record: &Record) -> Vec<(String, String)> {
+    if record.began.as_ref().is_some_and(|(_, began)| began.options.keep_secrets) {
+        return Vec::new();
+    }
+    let next =
+        "move it to a file the run does not apply, or give --keep-secrets to keep its bytes as evidence";
+    let textual = record.manifests.iter().filter(|manifest| manifest.holds_secret).map(|m| m.file.as_str());
+    let landing = record
+        .landings
+        .iter()
+        .filter(|landed| landed.objects.iter().any(|object| object.kind == "Secret"))
+        .map(|landed| landed.file.as_str());
+    let mut files: Vec<&str> = textual.chain(landing).collect();
+    files.dedup();
+    files
+        .into_iter()
+        .map(|file| (format!("{file} holds a Secret, and evidence would keep it"), next.to_owned()))
+        .collect()
+}
+
+fn placeholder(record: &Record) -> Vec<(String, String)> {
+    let Some((_, began)) = &record.began else { return Vec::new() };
+    let unset = record
+        .manifests
+        .iter()
+        .filter(|manifest| {
+            began.target.aws_account_id.is_none() && manifest.placeholders.iter().any(|name| name == "AWS_ACCOUNT_ID")
+        })
+        .map(|manifest| {
+            (
+                format!("{} holds ${{AWS_ACCOUNT_ID}}, and AWS_ACCOUNT_ID is not set", manifest.file),
+                "export AWS_ACCOUNT_ID=\"123456789012\"; find it: aws sts get-caller-identity --query Account --output text"
+                    .to_owned(),
+            )
+        });
+    let left = record.placeholders_left.iter().flat_map(|(file, names)| {
+        names.iter().filter(|name| !began.options.allow_placeholder.contains(name)).map(move |name| {
+            (
+                format!("${{{name}}} is left in {file} after the runbook's substitutions"),
+                format!("replace it in the manifest, or allow it: --allow-placeholder {name}"),
+            )
+        })
+    });
+    unset.chain(left).collect()
+}
+
+fn not_accepted(record: &Record) -> Vec<(String, String)> {
+    DEPLOYMENTS
+        .iter()
+        .flat_map(|deployment| {
+            failed(record, &format!("guard.{}", deployment.key), |_, said| {
+                (
+                    format!("{} is not accepted: {said}", deployment.manifest),
+                    format!("the whole answer is in preflight/out/guard.{}.err", deployment.key),
+                )
+            })
+        })
+        .collect()
+}
+
+fn elsewhere(record: &Record) -> Vec<(String, String)> {
+    let namespace = target(record, |t| &t.namespace);
+    record
+        .landings
+        .iter()
+        .flat_map(|landed| landed.objects.iter().map(move |object| (&landed.file, object)))
+        .filter(|(_, object)| object.namespace.as_deref() != Some(namespace))
+        .map(|(file, object)| {
+            let lands = match &object.namespace {
+                Some(other) => format!("would land in namespace {other}, not in {namespace}"),
+                None => format!("belongs to no namespace, and the run changes only {namespace}"),
+            };
+            let next = match &object.namespace {
+                Some(_) => {
+                    format!("give it `namespace: {namespace}` in its metadata, or check STAGING_NAMESPACE")
+                }
+                None => "apply it by hand, outside the dry run".to_owned(),
+            };
+            (format!("{file}: {} {} {lands}", object.kind, object.name), next)
+        })
+        .collect()
+}
+
+fn no_deployment(record: &Record) -> Vec<(String, String)> {
+    record
+        .landings
+        .iter()
+        .filter_map(|landed| Some((landed, deployment_of(&landed.file)?)))
+        .filter(|(landed, deployment)| {
+            !landed.objects.iter().any(|object| object.kind == "Deployment" && object.name == deployment.name)
+        })
+        .map(|(landed, deployment)| {
+            (
+                format!("{} holds no Deployment {}", landed.file, deployment.name),
+                "step 3 of the runbook waits for it by this name: put it there".to_owned(),
+            )
+        })
+        .collect()
+}
+
+fn context_not_taken(record: &Record) -> Vec<(String, String)> {
+    failed(record, "use-context", |_, said| {
+        (
+            format!("kubectl config use-context failed: {said}"),
+            "nothing was applied; see deploy/stderr.log".to_owned(),
+        )
+    })
+}
+
+fn failed(
+    record: &Record,
+    id: &str,
+    finding: impl Fn(&Record, &str) -> (String, String),
+) -> Vec<(String, String)> {
+    record
+        .outcome(id)
+        .filter(|outcome| !outcome.succeeded())
+        .map(|outcome| {
+            let by_us = outcome.ended_by.says();
+            finding(record, outcome.said.as_deref().or(by_us).unwrap_or("it said nothing"))
+        })
+        .into_iter()
+        .collect()
+}
+
+fn target(record: &Record, field: impl Fn(&crate::events::Target) -> &String) -> &str {
+    record.began.as_ref().map_or("", |(_, began)| field(&began.target))
+}
+
+fn deployment_of(file: &str) -> Option<&'static Deployment> {
+    DEPLOYMENTS.iter().find(|deployment| deployment.manifest == file)
+}

@@ -1,0 +1,141 @@
+//! What follows from a record: refusals, the stop rule that fired, the success criteria, the verdict.
+//!
+//! All of it is a pure function of the [`Record`]; the run decides by it, and whoever folds the journal again
+//! comes to the same.
+
+mod criteria;
+mod guards;
+mod stop_rules;
+
+use serde::{Deserialize, Serialize};
+
+pub use criteria::{CRITERIA, Criterion, Judged, State};
+pub use guards::{Finding, GUARDS, Guard};
+pub use stop_rules::{Observation, STOP_RULES, Stop, StopRule, conclude};
+
+use crate::events::EndedBy;
+use crate::record::{CheckRecord, Record};
+use crate::runbook::{BodyCheck, CHECKS, Check};
+
+/// The word a run ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every success criterion that could be evaluated holds.
+    Pass,
+    /// No stop rule fired, but a success criterion is not met.
+    Shortfall,
+    /// A stop rule fired.
+    Stop,
+    /// A guard refused before anything was changed.
+    Refused,
+    /// The run did not come to its end.
+    Incomplete,
+}
+
+/// Looks at what a row's judgement says, and says what is to count. Production takes it as it is; the tests
+/// invert one row at a time to show that each decides something.
+pub type Lens<'a> = &'a dyn Fn(&str, bool) -> bool;
+
+/// Takes every row's judgement as it is.
+pub fn as_judged(_row: &str, holds: bool) -> bool {
+    holds
+}
+
+/// All that follows from a record.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct Judgement {
+    pub findings: Vec<Finding>,
+    pub stop: Option<Stop>,
+    pub criteria: Vec<Judged>,
+    pub deploy_ok: bool,
+    pub checks_passed: usize,
+    pub smoke_ran: bool,
+    pub smoke_ok: bool,
+    pub verdict: Verdict,
+    pub exit_code: u8,
+}
+
+/// Judges a record.
+pub fn judge(record: &Record) -> Judgement {
+    judge_through(record, &as_judged)
+}
+
+/// Judges a record through a [`Lens`].
+pub fn judge_through(record: &Record, lens: Lens) -> Judgement {
+    let findings = guards::findings(record, lens);
+    let stop = stop_rules::first(record, lens);
+    let criteria = criteria::judge(record, lens);
+    let verdict = match () {
+        () if record.failed.is_some() || record.interrupted.is_some() => Verdict::Incomplete,
+        () if !findings.is_empty() => Verdict::Refused,
+        () if stop.is_some() => Verdict::Stop,
+        () if record.ended.is_none() || unjudged(record).is_some() => Verdict::Incomplete,
+        () if criteria.iter().any(|criterion| criterion.state == State::NotMet) => Verdict::Shortfall,
+        () => Verdict::Pass,
+    };
+    Judgement {
+        deploy_ok: criteria::deploy_ok(record, lens),
+        checks_passed: checks_passed(record, lens),
+        smoke_ran: record.checks.len() == CHECKS.len(),
+        smoke_ok: criteria::smoke_ok(record, lens),
+        exit_code: exit_code(record, verdict),
+        findings,
+        stop,
+        criteria,
+        verdict,
+    }
+}
+
+/// The first command whose status a rule would have judged, had we not ended it ourselves.
+pub fn unjudged(record: &Record) -> Option<(&str, EndedBy)> {
+    let decisive = |id: &str| ["use-context", "apply.", "rollout."].iter().any(|start| id.starts_with(start));
+    record
+        .commands
+        .iter()
+        .filter(|command| decisive(&command.intent.id))
+        .filter_map(|command| command.outcome.as_ref())
+        .find(|outcome| outcome.ended_by.is_our_doing() && outcome.ended_by != EndedBy::StagingDryRun)
+        .map(|outcome| (outcome.id.as_str(), outcome.ended_by))
+}
+
+/// Whether an answer passes its check.
+pub fn passes(record: &Record, answer: &CheckRecord, lens: Lens) -> bool {
+    let Some(check) = CHECKS.iter().find(|check| check.number == answer.number) else { return false };
+    let accepted = accepted(record, check).contains(&answer.transfer.http_status.as_str());
+    lens(&check.id(), accepted && answer.transfer.exit_code == 0)
+}
+
+/// The statuses a check takes in this run.
+pub fn accepted(record: &Record, check: &Check) -> &'static [&'static str] {
+    check.accepted(record.began.as_ref().is_some_and(|(_, began)| began.with_key))
+}
+
+/// The version the answer of `/health` must name: the image tag less its `v`; `latest` names none.
+pub fn expected_version(image_tag: &str) -> Option<&str> {
+    (image_tag != "latest").then(|| image_tag.strip_prefix('v').unwrap_or(image_tag))
+}
+
+/// Whether a criterion about a body can be evaluated with this tag.
+pub fn can_judge_body(check: &BodyCheck, image_tag: &str) -> bool {
+    !check.needs_version || expected_version(image_tag).is_some()
+}
+
+fn checks_passed(record: &Record, lens: Lens) -> usize {
+    record.checks.iter().filter(|answer| passes(record, answer, lens)).count()
+}
+
+fn exit_code(record: &Record, verdict: Verdict) -> u8 {
+    let strict = record.began.as_ref().is_some_and(|(_, began)| began.options.strict);
+    match verdict {
+        Verdict::Shortfall if strict => 3,
+        Verdict::Pass | Verdict::Shortfall => 0,
+        Verdict::Stop => 1,
+        Verdict::Refused => 2,
+        Verdict::Incomplete => match record.interrupted {
+            Some(signal) => 128u8.saturating_add(u8::try_from(signal).unwrap_or(0)),
+            None => 4,
+        },
+    }
+}
