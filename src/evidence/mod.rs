@@ -1,3 +1,18 @@
-//! The only writer of the evidence tree.
+//! The evidence tree: the only room that writes it.
+//!
+//! Every byte that comes from a child passes [`Sink`], the one point where named values are taken out before
+//! they reach the disk.
 
+pub mod cmd_txt;
+mod journal;
+mod lock;
 pub mod redaction;
+mod rotation;
+mod sums;
+mod tree;
+
+pub use journal::Journal;
+pub use lock::{Lock, LockError};
+pub use rotation::{latest_run, make_room};
+pub use sums::{seal, sha256_of_bytes, sha256_of_file};
+pub use tree::{Kept, Sink, Tree};

@@ -43,15 +43,15 @@ impl<'a, W: Write> Redactor<'a, W> {
         Self { forms, inner, held: Vec::new(), run: None, counts: Counts::new() }
     }
 
-    /// Passes on what was held back, flushes `inner`, and says how many markers were written.
+    /// Passes on what was held back, flushes `inner`, and gives it back with the number of markers written.
     ///
     /// # Errors
     /// What `inner` answers.
-    pub fn finish(mut self) -> io::Result<Counts> {
+    pub fn finish(mut self) -> io::Result<(W, Counts)> {
         let held = std::mem::take(&mut self.held);
         self.pass_on(&held, held.len())?;
         self.inner.flush()?;
-        Ok(self.counts)
+        Ok((self.inner, self.counts))
     }
 
     /// Passes on `text[..until]`, of which nothing was passed on yet but the marker of `self.run`.

@@ -76,7 +76,7 @@ impl Forms {
         let mut redacted = Vec::with_capacity(text.len());
         let mut redactor = Redactor::new(self, &mut redacted);
         // Writing to memory does not fail; were it to, what is missing is better than what is too much.
-        let _ = redactor.write_all(text.as_bytes()).and_then(|()| redactor.finish());
+        let _ = redactor.write_all(text.as_bytes()).and_then(|()| redactor.finish().map(drop));
         // A form is UTF-8, and UTF-8 in UTF-8 begins and ends where characters do: nothing is replaced here.
         String::from_utf8_lossy(&redacted).into_owned()
     }

@@ -1,0 +1,145 @@
+//! `cmd.txt`: the commands of a phase as they ran, for a person to read and for bash to run again.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::command::quote;
+use crate::events::{Effect, EndedBy, Outcome};
+use crate::record::{CommandRecord, Record};
+use crate::runbook::Phase;
+
+/// What stands before the commands, below the head. `@…@` is filled in.
+const PRELUDE: &str = include_str!("cmd_prelude.bash");
+
+/// The shortest time a `rollout status` is given when it is run again, in ms.
+const LEAST_ROLLOUT_MS: u64 = 10_000;
+
+/// The text of a phase's `cmd.txt`, or `None` when none of its commands ran.
+///
+/// `overlay` is the kubeconfig that names the run's context and nothing secret.
+pub fn render(record: &Record, phase: Phase, overlay: &str) -> Option<String> {
+    let commands = collapse(record, phase);
+    let (at, began) = record.began.as_ref()?;
+    if commands.is_empty() {
+        return None;
+    }
+    let folder = phase.folder();
+    let server = record.context.as_ref().and_then(|context| context.server.as_deref()).unwrap_or("unknown");
+    let (program, target) = (&began.program, &began.target);
+    let mut text = format!(
+        "#!/usr/bin/env bash\n\
+         # The commands of this folder ({folder}/), as {} {} ran them: all of them, in their order.\n\
+         #   run      {} · {at}\n\
+         #   target   context {:?} · namespace {} · server {server}\n",
+        program.name, program.version, began.run_id, target.context, target.namespace,
+    );
+    let key = commands.iter().any(|command| command.record.intent.reads_key);
+    let uid = record.uids.get(&target.namespace).cloned().flatten().unwrap_or_else(|| "unknown".to_owned());
+    let prelude = PRELUDE
+        .replace(
+            "@KEY@\n",
+            if key { "\n: \"${STAGING_API_KEY:?the run sent a key: export STAGING_API_KEY}\"\n" } else { "" },
+        )
+        .replace("@FOLDER@", folder)
+        .replace("@OVERLAY@", overlay)
+        .replace("@CONTEXT@", &quote(&target.context))
+        .replace("@NAMESPACE@", &quote(&target.namespace))
+        .replace("@UID@", &quote(&uid));
+    text.push_str(&prelude);
+    for command in &commands {
+        text.push('\n');
+        entry(&mut text, command);
+    }
+    text.push_str(
+        "\nprintf '\\n%d same, %d differ, %d left out. What they printed: %s\\n' \"$same\" \"$differ\" \"$left_out\" \"$replay\"\n\
+         exit $((differ > 0))\n",
+    );
+    Some(text)
+}
+
+struct Entry<'a> {
+    id: String,
+    record: &'a CommandRecord,
+    times: u32,
+    http: Option<&'a str>,
+}
+
+/// A command that was repeated word for word stands once, as it ended the last time.
+fn collapse(record: &Record, phase: Phase) -> Vec<Entry<'_>> {
+    let mut entries = Vec::<Entry>::new();
+    let mut named = BTreeMap::<&str, u32>::new();
+    for command in record.in_runbook_order().into_iter().filter(|command| command.intent.phase == phase) {
+        let intent = &command.intent;
+        if let Some(same) = entries.iter_mut().find(|entry| entry.record.intent.text == intent.text) {
+            same.times += 1;
+            same.record = command;
+            continue;
+        }
+        let number = named.entry(&intent.id).or_default();
+        *number += 1;
+        let id = if *number == 1 { intent.id.clone() } else { format!("{}.{number}", intent.id) };
+        entries.push(Entry { id, record: command, times: 1, http: http_status(record, &intent.id) });
+    }
+    entries
+}
+
+fn http_status<'a>(record: &'a Record, id: &str) -> Option<&'a str> {
+    let check = record.checks.iter().find(|check| format!("check.{:02}", check.number) == id);
+    let health = record.health.iter().find(|health| health.id == id);
+    check
+        .map(|check| check.transfer.http_status.as_str())
+        .or(health.map(|health| health.http_status.as_str()))
+}
+
+fn entry(text: &mut String, entry: &Entry) {
+    let intent = &entry.record.intent;
+    let outcome = entry.record.outcome.as_ref();
+    let effect = match intent.effect {
+        Effect::Reads => "reads",
+        Effect::Asks => "asks",
+        Effect::Changes => "changes",
+    };
+    // Formatting into a String can't fail.
+    let _ = writeln!(text, "# {}  ·  {effect}  ·  {}", entry.id, how_it_went(outcome, entry.times));
+    // use-context writes every file of the kubeconfig's list a lock: it gets the overlay alone.
+    let alone = if intent.id == "use-context" { " alone" } else { "" };
+    let (limit, statuses) = limit_and_statuses(&intent.id, outcome);
+    let key =
+        if intent.reads_key { " < <(printf 'Authorization: Bearer %s\\n' \"$STAGING_API_KEY\")" } else { "" };
+    let http = entry.http.map(|status| format!(" http {status}")).unwrap_or_default();
+    let _ = writeln!(text, "if may {effect} {}{alone}; then", entry.id);
+    let _ = writeln!(text, "{limit}{}{key}", intent.text);
+    let _ = writeln!(text, "fi; saw {statuses}{http}");
+}
+
+fn how_it_went(outcome: Option<&Outcome>, times: u32) -> String {
+    let Some(outcome) = outcome else { return "it began, and what came of it is unknown".to_owned() };
+    let seconds = format!("{}.{:03} s", outcome.duration_ms / 1000, outcome.duration_ms % 1000);
+    let by = match outcome.ended_by {
+        EndedBy::Itself => "",
+        EndedBy::Deadline => ", then ended at its deadline",
+        EndedBy::StagingDryRun => ", then ended by staging-dry-run",
+        EndedBy::AskedForTerminal => ", then ended since it asked for the terminal",
+        EndedBy::HeldPipes => ", and left something running",
+        EndedBy::OutputNotKept => ", then ended since its output could not be kept",
+    };
+    let times = if times > 1 { format!(" · ran {times} times, this was the last") } else { String::new() };
+    format!("{}  ·  {seconds}{by}{times}", outcome.started.to_clock())
+}
+
+/// What never ended by itself, or would block on a cluster that has moved on, stands under `timeout`; ended so,
+/// its status is 124 (timeout(1)).
+fn limit_and_statuses(id: &str, outcome: Option<&Outcome>) -> (String, String) {
+    let Some(outcome) = outcome else { return (String::new(), "unknown".to_owned()) };
+    let seconds = |millis: u64| format!("timeout {}.{} ", millis / 1000, millis % 1000 / 100);
+    if outcome.ended_by.is_our_doing() {
+        return (seconds(outcome.duration_ms.max(1000)), "124".to_owned());
+    }
+    let statuses = outcome.exit.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let limit = if id.starts_with("rollout.") {
+        seconds((2 * outcome.duration_ms).max(LEAST_ROLLOUT_MS))
+    } else {
+        String::new()
+    };
+    (limit, statuses)
+}

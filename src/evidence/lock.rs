@@ -1,0 +1,73 @@
+use std::fs::TryLockError;
+use std::io::{self, Read, Seek, Write};
+
+use camino::Utf8Path;
+use fs_err as fs;
+
+/// The lock on an evidence root: one run at a time. The system frees it when the process ends, however it ends.
+pub struct Lock {
+    _file: std::fs::File,
+}
+
+/// Why the lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another run holds it.
+    #[error("{holder}")]
+    Held {
+        /// What that run wrote about itself.
+        holder: String,
+    },
+    /// The evidence root can't be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Lock {
+    /// Takes the lock of an evidence root, which is made if it is not there, and says in it who holds it.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] when another run has it.
+    pub fn take(root: &Utf8Path, holder: &str) -> Result<Self, LockError> {
+        fs::create_dir_all(root)?;
+        let path = root.join(".lock");
+        let (mut file, path) = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)?
+            .into_parts();
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder)?;
+                return Err(LockError::Held { holder: holder.trim().to_owned() });
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())).into());
+            }
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{holder}")?;
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_holds_it_and_the_third_gets_it() {
+        let root = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(root.path()).unwrap();
+        let first = Lock::take(root, "run A, process 1").unwrap();
+        let Err(LockError::Held { holder }) = Lock::take(root, "run B") else { panic!("taken twice") };
+        assert_eq!(holder, "run A, process 1");
+        drop(first);
+        Lock::take(root, "run C").unwrap();
+    }
+}

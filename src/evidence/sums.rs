@@ -1,0 +1,53 @@
+use std::fmt::Write as _;
+use std::io::{self, Read};
+
+use camino::Utf8Path;
+use fs_err::File;
+use sha2::{Digest, Sha256};
+
+use super::Tree;
+
+/// The file the sums stand in, in the form `sha256sum -c` reads.
+const SUMS: &str = "SHA256SUMS";
+
+/// Writes `SHA256SUMS` over every file of the tree but itself, and returns its own SHA-256: the seal.
+///
+/// # Errors
+/// When a file can't be read, or the sums can't be written.
+pub fn seal(tree: &Tree) -> io::Result<String> {
+    let mut sums = String::new();
+    for file in tree.list()?.iter().filter(|file| *file != SUMS) {
+        // Formatting into a String can't fail.
+        let _ = writeln!(sums, "{}  {file}", sha256_of_file(&tree.path(file))?);
+    }
+    tree.replace(SUMS, sums.as_bytes())?;
+    Ok(sha256_of_bytes(sums.as_bytes()))
+}
+
+/// The SHA-256 of a file's bytes, in lower-case hexadecimal digits.
+///
+/// # Errors
+/// When it can't be read.
+pub fn sha256_of_file(path: &Utf8Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(to_hex(&hasher.finalize())),
+            count => hasher.update(buffer.get(..count).unwrap_or_default()),
+        }
+    }
+}
+
+/// The SHA-256 of bytes.
+pub fn sha256_of_bytes(bytes: &[u8]) -> String {
+    to_hex(&Sha256::digest(bytes))
+}
+
+fn to_hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

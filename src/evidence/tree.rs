@@ -1,0 +1,188 @@
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err::{self as fs, File, OpenOptions};
+
+use super::redaction::{Forms, Redactor};
+use crate::events::{Redaction, Stretch};
+
+/// The folder of one run.
+pub struct Tree {
+    root: Utf8PathBuf,
+    forms: Forms,
+}
+
+impl Tree {
+    /// The tree in an existing folder; what `forms` names is taken out of all that is written.
+    pub fn new(root: Utf8PathBuf, forms: Forms) -> Self {
+        Self { root, forms }
+    }
+
+    /// Its folder.
+    pub fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    /// What is taken out of all that is written.
+    pub fn forms(&self) -> &Forms {
+        &self.forms
+    }
+
+    /// The path of one of its files.
+    pub fn path(&self, file: &str) -> Utf8PathBuf {
+        self.root.join(file)
+    }
+
+    /// Makes sure a file is there, empty if it was not.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn touch(&self, file: &str) -> io::Result<()> {
+        self.append(file).map(drop)
+    }
+
+    /// Replaces a file whole: a reader sees the old one or the new one, also after a crash.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn replace(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.path(file);
+        let folder = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(folder)?;
+        let mut new = tempfile::Builder::new()
+            .prefix(".")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+            .tempfile_in(folder)?;
+        new.write_all(bytes)?;
+        new.as_file().sync_all()?;
+        new.persist(&path).map_err(|error| error.error)?;
+        File::open(folder)?.sync_all()
+    }
+
+    /// Replaces a file with text from which the named values are taken out.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn replace_text(&self, file: &str, text: &str) -> io::Result<()> {
+        self.replace(file, self.forms.redact_str(text).as_bytes())
+    }
+
+    /// A place for a child's output at the end of a file, which is made with the first byte.
+    pub fn sink(&self, file: &str) -> Sink<'_> {
+        let end = End { tree: self, name: file.to_owned(), file: None, from: 0, to: 0 };
+        Sink { redactor: Redactor::new(&self.forms, end) }
+    }
+
+    /// The bytes of a stretch of a file.
+    ///
+    /// # Errors
+    /// When they can't be read.
+    pub fn read(&self, stretch: Option<&Stretch>) -> io::Result<Vec<u8>> {
+        let Some(stretch) = stretch else { return Ok(Vec::new()) };
+        let mut file = File::open(self.path(&stretch.file))?;
+        file.seek(SeekFrom::Start(stretch.from))?;
+        let mut bytes = Vec::new();
+        file.take(stretch.to.saturating_sub(stretch.from)).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The paths of all its files, sorted by their bytes.
+    ///
+    /// # Errors
+    /// When a folder can't be read.
+    pub fn list(&self) -> io::Result<Vec<String>> {
+        let mut folders = vec![self.root.clone()];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in folder.read_dir_utf8()? {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    folders.push(entry.into_path());
+                } else if let Ok(file) = entry.path().strip_prefix(&self.root) {
+                    files.push(file.to_string());
+                }
+            }
+        }
+        files.sort_unstable();
+        Ok(files)
+    }
+
+    fn append(&self, file: &str) -> io::Result<File> {
+        let path = self.path(file);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        OpenOptions::new().append(true).create(true).open(path)
+    }
+}
+
+/// Takes a child's bytes, takes the named values out, and appends the rest to a file of the tree.
+pub struct Sink<'a> {
+    redactor: Redactor<'a, End<'a>>,
+}
+
+/// What a [`Sink`] kept.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Where; `None`: there was nothing.
+    pub stretch: Option<Stretch>,
+    /// What was taken out.
+    pub redactions: Vec<Redaction>,
+}
+
+impl Sink<'_> {
+    /// Writes what was held back, and tells what was kept.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn finish(self) -> io::Result<Kept> {
+        let (end, counts) = self.redactor.finish()?;
+        let redactions = counts
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| Redaction { file: end.name.clone(), name, count })
+            .collect();
+        let stretch = (end.to > end.from).then_some(Stretch { file: end.name, from: end.from, to: end.to });
+        Ok(Kept { stretch, redactions })
+    }
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.redactor.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.redactor.flush()
+    }
+}
+
+/// The end of a file, which is made with the first byte.
+struct End<'a> {
+    tree: &'a Tree,
+    name: String,
+    file: Option<File>,
+    from: u64,
+    to: u64,
+}
+
+impl Write for End<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let file = self.tree.append(&self.name)?;
+                self.from = file.metadata()?.len();
+                self.to = self.from;
+                none.insert(file)
+            }
+        };
+        let count = file.write(bytes)?;
+        self.to += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
