@@ -22,5 +22,6 @@ pub mod inputs;
 pub mod manifest;
 pub mod moment;
 pub mod record;
+pub mod report;
 pub mod runbook;
 pub mod verdict;

@@ -1,0 +1,171 @@
+//! Columns and words that all screens share.
+
+use anstyle::{AnsiColor, Style};
+
+use crate::command;
+use crate::record::Record;
+
+/// Where a duration at the end of a line ends.
+const WIDTH: usize = 108;
+
+/// Where the text behind a step's name begins.
+const MARGIN: usize = 15;
+
+/// Where the text behind a label of the verdict's block begins.
+const LABEL: usize = 12;
+
+/// The names of steps, of verdicts.
+pub(super) const BOLD: Style = Style::new().bold();
+/// What passed.
+pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// What stops or refuses.
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What is neither.
+pub(super) const FAIR: Style = AnsiColor::Yellow.on_default().bold();
+
+/// A text in a style; the console takes the style out where it does not belong.
+pub(super) fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// The text as it is without a terminal.
+pub(super) fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+/// `41.2 s`
+pub(super) fn seconds(millis: u64) -> String {
+    let tenths = millis.saturating_add(50) / 100;
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}
+
+/// A number with its noun: `1 pod`, `3 pods`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn listed(words: &[impl AsRef<str>]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => only.as_ref().to_owned(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", first.join(", "), last.as_ref())
+        }
+    }
+}
+
+/// The parts of a step's line, joined by dots; those that no longer fit go on below.
+pub(super) fn fitted(parts: &[String]) -> Vec<String> {
+    let room = WIDTH - MARGIN - "  000.0 s".len();
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + " · ".len() + part.chars().count() <= room => {
+                line.push_str(" · ");
+                line.push_str(part);
+            }
+            _ => lines.push(part.clone()),
+        }
+    }
+    lines
+}
+
+/// A step's lines: its name before the first one, unless it stands there already, and the duration behind the last.
+pub(super) fn step_rows(name: Option<&str>, lines: &[String], millis: Option<u64>) -> String {
+    let mut text = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let name = name.filter(|_| number == 0).unwrap_or_default();
+        let margin = " ".repeat(MARGIN.saturating_sub(name.chars().count()));
+        let name = if name.is_empty() { String::new() } else { styled(BOLD, name) };
+        let row = format!("{name}{margin}{line}");
+        let millis = millis.filter(|_| number + 1 == lines.len());
+        text.push_str(&timed(&row, millis));
+    }
+    text
+}
+
+/// A line with a duration at its right end.
+pub(super) fn timed(line: &str, millis: Option<u64>) -> String {
+    let Some(millis) = millis else { return format!("{line}\n") };
+    let (length, time) = (plain(line).chars().count(), seconds(millis));
+    let gap = WIDTH.saturating_sub(length + time.len()).max(2);
+    format!("{line}{:gap$}{time}\n", "")
+}
+
+/// A line of the verdict's block: a label, and the text from a fixed column on, further lines below it.
+pub(super) fn labelled(label: &str, lines: &[impl AsRef<str>]) -> String {
+    let mut text = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let label = if number == 0 { format!("  {label}") } else { String::new() };
+        text.push_str(&format!("{label:LABEL$}{}\n", line.as_ref()));
+    }
+    text
+}
+
+/// A command of the runbook with this run's values, ready to paste; `None` when one of them is not known.
+///
+/// Every `kubectl` gets the run's context: a person's own current context may be another one.
+pub(super) fn pasteable(text: &str, record: &Record, extra: &[(&str, &str)]) -> Option<String> {
+    let (_, began) = record.began.as_ref()?;
+    let value = |name: &str| {
+        let own = match name {
+            "STAGING_CONTEXT" => Some(began.target.context.as_str()),
+            "STAGING_NAMESPACE" => Some(began.target.namespace.as_str()),
+            "STAGING_BASE_URL" => Some(began.target.base_url.as_str()),
+            _ => extra.iter().find(|(extra, _)| *extra == name).map(|(_, value)| *value),
+        };
+        own.map(str::to_owned)
+    };
+    let mut pipeline = command::parse(text).ok()?.expand(value).ok()?;
+    for stage in
+        pipeline.stages.iter_mut().filter(|stage| stage.first().is_some_and(|name| name == "kubectl"))
+    {
+        if !stage.iter().any(|argument| argument.starts_with("--context")) {
+            stage.insert(1, format!("--context={}", began.target.context));
+        }
+    }
+    Some(super::escape::printable(&pipeline.to_shell()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn durations_stand_at_the_right_end() {
+        let rows = plain(&step_rows(Some("2 Deploy"), &["first".to_owned(), "second".to_owned()], Some(712)));
+        let mut lines = rows.lines();
+        assert_eq!(lines.next(), Some("2 Deploy       first"));
+        let last = lines.next().unwrap();
+        assert!(last.starts_with("               second    ") && last.ends_with("   0.7 s"), "{last}");
+        assert_eq!(last.len(), WIDTH);
+        assert_eq!(timed(&"x".repeat(120), Some(41_180)), format!("{}  41.2 s\n", "x".repeat(120)));
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_on_below() {
+        let part = "p".repeat(40);
+        assert_eq!(fitted(&[part.clone(), part.clone(), part.clone()]), [format!("{part} · {part}"), part]);
+    }
+
+    #[test]
+    fn words_are_listed() {
+        assert_eq!(listed(&["a"]), "a");
+        assert_eq!(listed(&["a", "b", "c"]), "a, b and c");
+        assert_eq!((count(1, "pod"), count(0, "pod")), ("1 pod".to_owned(), "0 pods".to_owned()));
+    }
+
+    #[test]
+    fn commands_carry_the_context_of_the_run() {
+        let record = fixture::begun();
+        let pod = [("POD", "a-1")];
+        assert_eq!(
+            pasteable("kubectl describe pod \"$POD\" -n \"$STAGING_NAMESPACE\"", &record, &pod).unwrap(),
+            "kubectl --context=staging-cluster describe pod a-1 -n dpp-staging"
+        );
+        assert_eq!(pasteable("kubectl describe pod \"$POD\"", &record, &[]), None);
+    }
+}

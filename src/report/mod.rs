@@ -1,0 +1,28 @@
+//! What a person sees: the only room that prints.
+//!
+//! Every text is made by a function from a [`crate::record::Record`] to a `String`; printing is a thin layer
+//! behind it. A pipe that was closed ends nothing. Progress and errors go to standard error, answers and the
+//! last lines to standard output.
+
+// Screens are small and written once: `push_str(&format!(…))` reads better than a `write!` whose result is ignored.
+#![allow(clippy::format_push_string)]
+
+mod closing;
+mod console;
+mod escape;
+mod explain;
+#[cfg(test)]
+mod fixture;
+mod layout;
+mod plan;
+mod refusal;
+mod screen;
+mod step_lines;
+mod stop_block;
+
+pub use closing::{Place, closing};
+pub use escape::{printable, printable_lines};
+pub use explain::explain;
+pub use plan::{PlanLine, plan};
+pub use refusal::{fail, refuse, short_help};
+pub use screen::{Screen, Verbosity};

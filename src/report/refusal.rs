@@ -1,0 +1,90 @@
+//! Why nothing was done, or not to the end.
+
+use super::console;
+use super::escape::printable_lines;
+use super::layout::{BAD, BOLD, styled};
+
+/// Prints why a run is refused before it began; the text is whole, and says what to do next.
+pub fn refuse(text: &str) {
+    console::say(&refusal(text));
+}
+
+/// Prints a failure of this program itself: it says nothing about the cluster.
+pub fn fail(error: &str) {
+    console::say(&failure(error));
+}
+
+/// Prints what this program needs, for one who calls it without a subcommand: the names of the inputs it can't
+/// do without, each with an example.
+pub fn short_help(required: &[(&str, &str)]) {
+    console::say(&help(required));
+}
+
+fn refusal(text: &str) -> String {
+    let text = printable_lines(text);
+    match text.strip_prefix("Refused") {
+        Some(rest) => format!("{}{rest}\n", styled(BAD, "Refused")),
+        None => format!("{text}\n"),
+    }
+}
+
+fn failure(error: &str) -> String {
+    let (failed, error) = (styled(BAD, "Failed"), printable_lines(error));
+    format!(
+        "{failed}: {error}\nThis is a failure of the program itself; it says nothing about staging (exit 4).\n"
+    )
+}
+
+fn help(required: &[(&str, &str)]) -> String {
+    let name = styled(BOLD, "staging-dry-run");
+    let inputs: Vec<String> =
+        required.iter().map(|(name, example)| format!("  export {name}={}\n", quoted(example))).collect();
+    format!(
+        "\
+{name} carries out the Staging Dry Run Runbook: it deploys, so it wants to be told.
+
+  staging-dry-run run          the whole runbook
+  staging-dry-run preflight    inputs, tools, access, permissions, guards; changes nothing
+  staging-dry-run smoke        the ten checks alone
+  staging-dry-run plan         every command that run would start; starts none
+
+It needs these inputs, for example:
+{}
+More: staging-dry-run --help
+",
+        inputs.concat()
+    )
+}
+
+/// The runbook writes its examples in double quotes.
+fn quoted(example: &str) -> String {
+    if example.starts_with('"') { example.to_owned() } else { format!("\"{example}\"") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::plain;
+    use super::*;
+
+    #[test]
+    fn a_refusal_cannot_steer_the_terminal() {
+        assert_eq!(plain(&refusal("Refused: no\n\n  X is \"\x1b[2J\"")), "Refused: no\n\n  X is \"␛[2J\"\n");
+    }
+
+    #[test]
+    fn a_failure_is_told_apart_from_a_verdict() {
+        assert_eq!(
+            plain(&failure("evidence could not be kept: disk full\x07")),
+            "Failed: evidence could not be kept: disk full␇\n\
+             This is a failure of the program itself; it says nothing about staging (exit 4).\n"
+        );
+    }
+
+    #[test]
+    fn help_names_the_inputs() {
+        let help = help(&[("STAGING_CONTEXT", "staging-cluster"), ("STAGING_NAMESPACE", "\"dpp-staging\"")]);
+        let lines =
+            "  export STAGING_CONTEXT=\"staging-cluster\"\n  export STAGING_NAMESPACE=\"dpp-staging\"\n";
+        assert!(help.contains(lines), "{help}");
+    }
+}

@@ -1,0 +1,282 @@
+//! What each step of the runbook comes to, in one line or a few.
+
+use super::escape::{clipped, printable};
+use super::layout::{BAD, GOOD, count, fitted, listed, pasteable, plain, styled};
+use crate::events::FailingPod;
+use crate::facts::apply;
+use crate::facts::endpoints::{Assignment, ServiceEndpoints};
+use crate::facts::pods::Pod;
+use crate::facts::rollout::Ending;
+use crate::record::{CheckRecord, Health, Record};
+use crate::runbook::{CHECKS, DEPLOYMENTS, LATENCY_GROUPS};
+use crate::verdict;
+
+/// How long a message of a program or a server may be on the screen; the whole of it is in the evidence.
+pub(super) const MESSAGE: usize = 200;
+
+/// The name of a step on the screen.
+pub(super) fn name(step: u8) -> &'static str {
+    match step {
+        1 => "1 Preflight",
+        2 => "2 Deploy",
+        3 => "3 Rollout",
+        4 => "4 After",
+        5 => "5 Smoke",
+        _ => "",
+    }
+}
+
+/// Who runs what, on what.
+pub(super) fn header(record: &Record) -> String {
+    let Some((_, began)) = &record.began else { return String::new() };
+    let target = &began.target;
+    let server = record.context.as_ref().and_then(|context| context.server.as_deref());
+    let cluster: Vec<&str> = server.into_iter().chain(record.server_version.as_deref()).collect();
+    let mut place = printable(&target.context).into_owned();
+    if !cluster.is_empty() {
+        place.push_str(&format!(" ({})", printable(&cluster.join(", "))));
+    }
+    if let Some(user) = &record.cluster_user {
+        place.push_str(&format!(" as {}", printable(user)));
+    }
+    let key = if began.with_key { "with a key" } else { "without a key" };
+    let tag = match target.image_tag.as_str() {
+        "latest" => "latest (the default when IMAGE_TAG is not set)".to_owned(),
+        tag => printable(tag).into_owned(),
+    };
+    let apply = if began.options.apply { "" } else { " · nothing will be applied (--no-apply)" };
+    format!(
+        "{} {} · run {}\n{place} · namespace {}\n{} {key} · image tag {tag}{apply}\n\n",
+        began.program.name,
+        began.program.version,
+        began.run_id,
+        printable(&target.namespace),
+        printable(&target.base_url),
+    )
+}
+
+/// The lines of a step that is over, below its name.
+pub(super) fn of_step(step: u8, record: &Record) -> Vec<String> {
+    match step {
+        1 => fitted(&preflight(record)),
+        2 => vec![deploy(record)],
+        3 => vec![rollout(record)],
+        4 => fitted(&after(record)),
+        _ => Vec::new(),
+    }
+}
+
+fn preflight(record: &Record) -> Vec<String> {
+    let tools: Vec<String> = record
+        .versions
+        .iter()
+        .map(|tool| match (tool.numbers, &tool.version) {
+            (Some((major, minor)), _) => format!("{} {major}.{minor}", tool.name),
+            (None, Some(version)) => format!("{} {}", tool.name, printable(version)),
+            (None, None) => tool.name.clone(),
+        })
+        .collect();
+    let mut parts = vec![tools.join(", ")];
+    if !record.permissions.is_empty() {
+        let granted = record.permissions.iter().filter(|answer| answer.granted == Some(true)).count();
+        parts.push(some_of(granted, record.permissions.len(), "permission"));
+    }
+    parts.push(if record.manifests.is_empty() {
+        "nothing to apply".to_owned()
+    } else {
+        let accepted = some_of(record.landings.len(), record.manifests.len(), "manifest");
+        format!("{accepted} accepted by the server")
+    });
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// What the preflight saw and a person should know before anything is changed.
+pub(super) fn preflight_notes(record: &Record) -> String {
+    let mut text = String::new();
+    for landed in &record.landings {
+        for warning in &landed.warnings {
+            text.push_str(&format!("   warning for {}: {}\n", landed.file, clipped(warning, MESSAGE)));
+        }
+    }
+    for failing in record.pods_before.iter().flat_map(|(_, failing)| failing) {
+        text.push_str(&failing_already(failing, record));
+    }
+    text
+}
+
+fn failing_already(failing: &FailingPod, record: &Record) -> String {
+    let applies = record.began.as_ref().is_some_and(|(_, began)| began.options.apply);
+    let ours = failing.deployment.as_ref().is_some_and(|name| DEPLOYMENTS.iter().any(|d| d.name == name));
+    let ended = failing.failing.word.ends_with("Error");
+    let outlook = match (applies && ours, ended) {
+        (true, false) => "the rollout may mend it; if it still fails at the end, that is a STOP",
+        // A pod that ended is no longer its ReplicaSet's concern, and no rollout removes it.
+        (_, true) => "if it is still there at the end, that is a STOP",
+        (false, false) => "this run changes nothing about it; if it still fails at the end, that is a STOP",
+    };
+    let (pod, word) = (printable(&failing.pod), printable(&failing.failing.word));
+    let mut text = format!("   pod {pod}   {word}, before the deploy already\n       {outlook}\n");
+    let remove =
+        pasteable("kubectl delete pod \"$POD\" -n \"$STAGING_NAMESPACE\"", record, &[("POD", &failing.pod)]);
+    if let Some(remove) = remove.filter(|_| ended) {
+        text.push_str(&format!("       remove it   {remove}\n"));
+    }
+    text
+}
+
+fn deploy(record: &Record) -> String {
+    let outcomes: Vec<&apply::Outcome> =
+        record.applied.iter().flat_map(|(_, objects)| objects).map(|object| &object.outcome).collect();
+    let mut words: Vec<(&str, usize)> = vec![("created", 0), ("configured", 0), ("unchanged", 0)];
+    for outcome in &outcomes {
+        let word = match outcome {
+            apply::Outcome::Created => "created",
+            apply::Outcome::Configured => "configured",
+            apply::Outcome::Unchanged => "unchanged",
+            apply::Outcome::Other(word) => word,
+        };
+        match words.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, number)) => *number += 1,
+            None => words.push((word, 1)),
+        }
+    }
+    let told: Vec<String> = words
+        .iter()
+        .filter(|(_, number)| *number > 0)
+        .map(|(word, number)| format!("{number} {}", printable(word)))
+        .collect();
+    let objects = count(outcomes.len(), "object");
+    if told.is_empty() { objects } else { format!("{objects}: {}", told.join(", ")) }
+}
+
+fn rollout(record: &Record) -> String {
+    let done: Vec<&str> = record
+        .rollouts
+        .iter()
+        .filter(|rollout| rollout.ending == Ending::RolledOut)
+        .map(|rollout| rollout.deployment.as_str())
+        .collect();
+    if done.is_empty() { "nothing rolled out".to_owned() } else { format!("{} rolled out", done.join(", ")) }
+}
+
+fn after(record: &Record) -> Vec<String> {
+    let mut parts = Vec::new();
+    for deployment in record.deployments_after.iter().flatten() {
+        if DEPLOYMENTS.iter().any(|ours| ours.name == deployment.name) {
+            parts.push(format!("{} {}/{}", deployment.name, deployment.ready, deployment.wanted));
+        }
+    }
+    if let Some((_, pods)) = &record.pods_after {
+        let other: Vec<String> = pods
+            .iter()
+            .filter(|pod| !pod.running())
+            .map(|pod| format!("{} {}", printable(&pod.name), printable(&pod.status)))
+            .collect();
+        let restarts: u64 = pods.iter().map(Pod::restarts).sum();
+        let restarts = count(usize::try_from(restarts).unwrap_or(usize::MAX), "restart");
+        let all = count(pods.len(), "pod");
+        parts.push(if other.is_empty() {
+            format!("{all} Running, {restarts}")
+        } else {
+            format!("{} of {all} not Running: {}", other.len(), other.join(", "))
+        });
+    }
+    parts.extend(record.endpoints.iter().flatten().map(service));
+    parts
+}
+
+fn service(service: &ServiceEndpoints) -> String {
+    let name = printable(&service.service);
+    match &service.state {
+        Assignment::Assigned => format!("service {name} has {}", count(service.ready_endpoints, "endpoint")),
+        Assignment::NotAssigned { why } => {
+            format!("service {name} has no endpoints: {}", clipped(why, MESSAGE))
+        }
+        Assignment::NotEvaluated { why } => format!("service {name}: {}", clipped(why, MESSAGE)),
+    }
+}
+
+/// How the paths of stop rule 3 answered.
+pub(super) fn gate(health: &[Health]) -> String {
+    let at_once = |health: &&Health| health.http_status == "200" && health.asks == 1;
+    let prompt: Vec<&str> = health.iter().filter(at_once).map(|health| health.path.as_str()).collect();
+    let mut told: Vec<String> = health.iter().filter(|health| !at_once(health)).map(waited).collect();
+    if !prompt.is_empty() {
+        told.insert(0, format!("{} answered 200 at once", listed(&prompt)));
+    }
+    told.join(" · ")
+}
+
+/// How a path answered that did not at once.
+pub(super) fn waited(health: &Health) -> String {
+    let after = health.waited_ms / 1000;
+    let times =
+        if health.asks == 1 { "asked once".to_owned() } else { format!("asked {} times", health.asks) };
+    let path = &health.path;
+    match health.http_status.as_str() {
+        "200" => format!("{path} answered 200 after {after} s ({times})"),
+        "000" => format!("{path} gave no answer for {after} s ({times}, limit {} s)", health.limit_ms / 1000),
+        status => {
+            format!("{path} answered {status} for {after} s ({times}, limit {} s)", health.limit_ms / 1000)
+        }
+    }
+}
+
+/// The line of a smoke check.
+pub(super) fn check(answer: &CheckRecord, record: &Record) -> String {
+    let Some(row) = CHECKS.iter().find(|check| check.number == answer.number) else { return String::new() };
+    let with_key = record.began.as_ref().is_some_and(|(_, began)| began.with_key);
+    let passed = verdict::passes(record, answer, &verdict::as_judged);
+    let word = if passed { styled(GOOD, "ok  ") } else { styled(BAD, "FAIL") };
+    let transfer = &answer.transfer;
+    let status = &transfer.http_status;
+    let why = if passed { String::new() } else { format!("   {}", why_failed(answer, record)) };
+    format!("   {word} {:<32}{status}{:>6} ms{why}\n", row.name(with_key), transfer.latency_ms)
+}
+
+/// Why a check did not pass.
+pub(super) fn why_failed(answer: &CheckRecord, record: &Record) -> String {
+    let Some(row) = CHECKS.iter().find(|check| check.number == answer.number) else { return String::new() };
+    let transfer = &answer.transfer;
+    let accepted = verdict::accepted(record, row);
+    let error = transfer.error.as_deref().map(|error| clipped(error, MESSAGE));
+    let curl = error.map(|error| format!(": {error} (curl {})", transfer.exit_code)).unwrap_or_default();
+    if accepted.contains(&transfer.http_status.as_str()) {
+        return format!("the answer broke off{curl}");
+    }
+    let redirect =
+        transfer.redirect_url.as_deref().map(|url| format!(", sent on to {}", clipped(url, MESSAGE)));
+    let no_answer = if transfer.http_status == "000" { "no answer, " } else { "" };
+    format!("{no_answer}expected {}{curl}{}", accepted.join(" or "), redirect.unwrap_or_default())
+}
+
+/// The latency of the groups the runbook gives limits for.
+pub(super) fn latency(record: &Record) -> String {
+    let told: Vec<String> = record
+        .latency
+        .iter()
+        .filter_map(|latency| {
+            let group = LATENCY_GROUPS.iter().find(|group| group.id == latency.id)?;
+            Some(match latency.p95_ms {
+                None => format!("{}: no answer", group.name),
+                Some(p95) if p95 < group.limit_ms => {
+                    format!("{} {p95} ms (limit {})", group.name, group.limit_ms)
+                }
+                Some(p95) => {
+                    format!("{} {p95} ms (over the limit of {})", group.name, group.limit_ms)
+                }
+            })
+        })
+        .collect();
+    if told.is_empty() { "   p95  not sampled".to_owned() } else { format!("   p95  {}", told.join(" · ")) }
+}
+
+fn some_of(number: usize, all: usize, noun: &str) -> String {
+    if number == all { count(all, noun) } else { format!("{number} of {}", count(all, noun)) }
+}
+
+/// Whether a line has anything to show.
+pub(super) fn is_blank(lines: &[String]) -> bool {
+    lines.iter().all(|line| plain(line).trim().is_empty())
+}

@@ -1,0 +1,281 @@
+//! What is said of a run that was stopped: what was seen, why, what is left, what to look at next.
+
+use super::escape::{clipped, printable};
+use super::layout::{BAD, count, labelled, listed, pasteable, styled};
+use super::step_lines::{self, MESSAGE};
+use crate::events::Outcome;
+use crate::facts::pods::{Failing, Pod};
+use crate::record::{CommandRecord, Record};
+use crate::runbook::{CHECKS, DEPLOYMENTS, Deployment, EVIDENCE_FILES, TROUBLESHOOTING, Trouble};
+use crate::verdict::{self, Judgement, Stop};
+
+/// How many of the last lines of a log, of pods, are shown.
+const LAST_LINES: usize = 8;
+const PODS: usize = 3;
+
+/// The block of a STOP.
+pub(super) fn stop(record: &Record, judgement: &Judgement, evidence: Option<&str>) -> String {
+    let Some(stop) = &judgement.stop else { return format!("{}\n", styled(BAD, "STOP")) };
+    let mut text = format!("{}: {}\n", styled(BAD, &format!("STOP by rule {}", stop.rule)), stop.text);
+    text.push_str(&labelled("saw", &saw(stop)));
+    text.push_str(&labelled("shown by", &shown_by(stop)));
+    text.push_str(&labelled("because", &because(record, stop)));
+    text.push_str(&last_words(record));
+    text.push_str(&left_as(record));
+    text.push_str(&not_run(record));
+    if evidence.is_some() {
+        text.push_str(&labelled("look at", &look_at(record, stop)));
+    }
+    text.push_str(&labelled("runbook", &troubleshooting(record, stop, evidence)));
+    text
+}
+
+fn saw(stop: &Stop) -> Vec<String> {
+    let saw = &stop.saw;
+    let unconfirmed =
+        saw.unconfirmed.as_deref().map(|why| format!("; not confirmed: {}", clipped(why, MESSAGE)));
+    let observed = clipped(&saw.observed, 2 * MESSAGE);
+    vec![format!("{observed} (limit: {}){}", saw.limit, unconfirmed.unwrap_or_default())]
+}
+
+fn shown_by(stop: &Stop) -> Vec<String> {
+    let saw = &stop.saw;
+    // Where the command's own words are the observation already, once is enough.
+    let line = saw.line.as_deref().filter(|line| !saw.observed.contains(line));
+    match (saw.command.is_empty(), line) {
+        (true, _) => Vec::new(),
+        (false, None) => vec![saw.command.clone()],
+        (false, Some(line)) => vec![format!("{}: {}", saw.command, clipped(line, MESSAGE))],
+    }
+}
+
+/// The reason, as far as it can be seen from here: the container, else pods that don't run, else checks.
+fn because(record: &Record, stop: &Stop) -> Vec<String> {
+    if let Some(container) = &stop.saw.container {
+        return vec![of_container(container)];
+    }
+    match stop.rule {
+        1 => pods_in_trouble(record, deployment_of(stop)),
+        4 => failed_checks(record),
+        _ => Vec::new(),
+    }
+}
+
+fn of_container(failing: &Failing) -> String {
+    let mut told = format!("container {}", printable(&failing.container));
+    if let Some(code) = failing.exit_code {
+        told.push_str(&format!(" ended with exit code {code}"));
+    }
+    if let Some(reason) = &failing.reason {
+        told.push_str(&format!(" ({})", printable(reason)));
+    }
+    format!("{told}, {} restarts, image {}", failing.restarts, printable(&failing.image))
+}
+
+fn deployment_of(stop: &Stop) -> Option<&'static Deployment> {
+    let key = stop.saw.command.split_once('.')?.1;
+    DEPLOYMENTS.iter().find(|deployment| deployment.key == key)
+}
+
+/// Pods that don't do what their Deployment waits for, its own first.
+fn waiting_pods<'r>(record: &'r Record, of: Option<&Deployment>) -> Vec<&'r Pod> {
+    let ready = |pod: &Pod| pod.containers.iter().all(|container| container.init || container.ready);
+    let mut pods: Vec<&Pod> = record
+        .pods_after
+        .iter()
+        .flat_map(|(_, pods)| pods)
+        .filter(|pod| pod.phase != "Succeeded" && !(pod.running() && ready(pod)))
+        .collect();
+    pods.sort_by_key(|pod| of.is_some_and(|of| pod.deployment.as_deref() != Some(of.name)));
+    pods
+}
+
+fn pods_in_trouble(record: &Record, of: Option<&Deployment>) -> Vec<String> {
+    let pods = waiting_pods(record, of);
+    let mut told: Vec<String> = pods.iter().take(PODS).map(|pod| in_trouble(pod)).collect();
+    if pods.len() > PODS {
+        told.push(format!("and {} more", count(pods.len() - PODS, "pod")));
+    }
+    told
+}
+
+fn in_trouble(pod: &Pod) -> String {
+    let name = printable(&pod.name);
+    let Some(trouble) = pod.trouble() else {
+        let state = if pod.running() { "runs, but is not ready (its readiness probe)" } else { &pod.status };
+        return format!("pod {name}: {}", printable(state));
+    };
+    let container = trouble.container.map(|container| format!(", container {}", printable(&container)));
+    let message = trouble.message.map(|message| format!(": {}", clipped(&message, MESSAGE)));
+    let reason = printable(&trouble.reason);
+    format!("pod {name}: {reason}{}{}", container.unwrap_or_default(), message.unwrap_or_default())
+}
+
+/// The checks that did not pass, one a line.
+pub(super) fn failed_checks(record: &Record) -> Vec<String> {
+    let with_key = record.began.as_ref().is_some_and(|(_, began)| began.with_key);
+    record
+        .checks
+        .iter()
+        .filter(|answer| !verdict::passes(record, answer, &verdict::as_judged))
+        .filter_map(|answer| {
+            let check = CHECKS.iter().find(|check| check.number == answer.number)?;
+            let why = step_lines::why_failed(answer, record);
+            Some(format!("{} {}: {}, {why}", check.id(), check.name(with_key), answer.transfer.http_status))
+        })
+        .collect()
+}
+
+fn last_words(record: &Record) -> String {
+    let Some(words) = &record.last_words else { return String::new() };
+    let lines: Vec<&str> = words.lines().filter(|line| !line.trim().is_empty()).collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let shown = &lines[lines.len().saturating_sub(LAST_LINES)..];
+    let mut text = "  its last words (dump_logs/app_logs_tail.txt):\n".to_owned();
+    for line in shown {
+        text.push_str(&format!("            | {}\n", clipped(line, MESSAGE)));
+    }
+    text
+}
+
+/// The state the cluster is left in.
+pub(super) fn left_as(record: &Record) -> String {
+    let applies = record.began.as_ref().is_some_and(|(_, began)| began.options.apply);
+    let begun: Vec<(&Deployment, &CommandRecord)> = DEPLOYMENTS
+        .iter()
+        .filter_map(|deployment| Some((deployment, command(record, &format!("apply.{}", deployment.key))?)))
+        .collect();
+    let mut lines = Vec::new();
+    if begun.is_empty() {
+        lines.push(if applies {
+            "nothing was applied".to_owned()
+        } else {
+            "nothing was applied by this run (--no-apply)".to_owned()
+        });
+    } else {
+        let succeeded = |command: &CommandRecord| command.outcome.as_ref().is_some_and(Outcome::succeeded);
+        let whole = begun.iter().filter(|(_, command)| succeeded(command)).count() == DEPLOYMENTS.len();
+        let part = if whole { "this deploy" } else { "a part of this deploy" };
+        lines.push(format!("staging now holds {part}. Nothing was rolled back."));
+        lines.extend(begun.iter().map(|(deployment, command)| apply_ended(record, deployment, command)));
+    }
+    lines.extend(serving(record));
+    labelled("left as", &lines)
+}
+
+fn apply_ended(record: &Record, deployment: &Deployment, command: &CommandRecord) -> String {
+    let objects: Vec<String> = record
+        .applied
+        .iter()
+        .filter(|(file, _)| file == deployment.manifest)
+        .flat_map(|(_, objects)| objects)
+        .filter(|applied| applied.outcome != crate::facts::apply::Outcome::Unchanged)
+        .map(|applied| printable(&applied.object).into_owned())
+        .collect();
+    let manifest = deployment.manifest;
+    match (&command.outcome, objects.is_empty()) {
+        (None, _) => format!("{manifest}: its apply was begun, and how it ended is not known"),
+        (Some(outcome), _) if outcome.succeeded() => format!("{manifest} was applied"),
+        (Some(_), true) => format!("{manifest}: its apply failed; it reported no object as changed"),
+        (Some(_), false) => {
+            format!("{manifest}: its apply failed, but had already changed {}", listed(&objects))
+        }
+    }
+}
+
+/// What still serves, as far as it was read.
+fn serving(record: &Record) -> Option<String> {
+    let told: Vec<String> = record
+        .deployments_after
+        .iter()
+        .flatten()
+        .filter(|deployment| DEPLOYMENTS.iter().any(|ours| ours.name == deployment.name))
+        .map(|d| format!("{} {} of {} ready, {} updated", d.name, d.ready, d.wanted, d.updated))
+        .collect();
+    (!told.is_empty()).then(|| format!("pods of {}", told.join(" · ")))
+}
+
+/// What the run did not come to.
+pub(super) fn not_run(record: &Record) -> String {
+    let applies = record.began.as_ref().is_some_and(|(_, began)| began.options.apply);
+    let missing = |prefix: &str| {
+        let names = DEPLOYMENTS.iter().filter(|d| command(record, &format!("{prefix}.{}", d.key)).is_none());
+        names.map(|deployment| deployment.name).collect::<Vec<_>>()
+    };
+    // A program that does a part of a run has not left out the rest of it.
+    let deploys = DEPLOYMENTS.iter().any(|d| {
+        ["guard", "apply", "rollout"].iter().any(|id| command(record, &format!("{id}.{}", d.key)).is_some())
+    });
+    let mut told = Vec::new();
+    for (prefix, wanted) in [("apply", applies && deploys), ("rollout", deploys)] {
+        let names = missing(prefix);
+        if wanted && !names.is_empty() {
+            told.push(format!("{prefix} of {}", listed(&names)));
+        }
+    }
+    if record.checks.is_empty() {
+        told.push("all smoke checks".to_owned());
+    }
+    if told.is_empty() { String::new() } else { labelled("not run", &[told.join(", ")]) }
+}
+
+fn command<'r>(record: &'r Record, id: &str) -> Option<&'r CommandRecord> {
+    record.commands.iter().rev().find(|command| command.intent.id == id)
+}
+
+fn look_at(record: &Record, stop: &Stop) -> Vec<String> {
+    let is_there =
+        |path: &str| record.files.as_ref().is_none_or(|files| files.iter().any(|file| file == path));
+    let mut files: Vec<&str> = match stop.rule {
+        1 => vec!["deploy/stderr.log"],
+        4 => vec!["smoke/results.json"],
+        _ => Vec::new(),
+    };
+    if record.dump_ms.is_some() {
+        files.extend(EVIDENCE_FILES.iter().filter(|file| file.only_on_stop).map(|file| file.path));
+    }
+    files.retain(|path| is_there(path));
+    if files.is_empty() { Vec::new() } else { vec![files.join("  ")] }
+}
+
+/// The runbook's own advice for this, with its commands ready to paste.
+fn troubleshooting(record: &Record, stop: &Stop, evidence: Option<&str>) -> Vec<String> {
+    let Some(entry) = entry_for(stop) else { return Vec::new() };
+    let title = entry.heading.trim_start_matches("### Issue: ");
+    let waiting = waiting_pods(record, deployment_of(stop));
+    let pod = stop.saw.pod.as_deref().or(waiting.first().map(|pod| pod.name.as_str()));
+    let known = [pod.map(|pod| ("POD", pod)), evidence.map(|evidence| ("EVIDENCE", evidence))];
+    let known: Vec<(&str, &str)> = known.into_iter().flatten().collect();
+    let mut advice = vec![format!("Troubleshooting, {title}: {}.", entry.causes)];
+    if stop.rule <= 2 {
+        advice.extend(seen_here(&waiting));
+    }
+    let checks: Vec<String> =
+        entry.checks.iter().filter_map(|check| pasteable(check, record, &known)).collect();
+    if let Some(last) = advice.last_mut().filter(|_| !checks.is_empty()) {
+        last.push_str(" Check:");
+    }
+    advice.extend(checks);
+    advice
+}
+
+/// An apply that failed is no rollout that hangs: the runbook has nothing to say about it.
+fn entry_for(stop: &Stop) -> Option<&'static Trouble> {
+    if stop.saw.command.starts_with("apply.") {
+        return None;
+    }
+    TROUBLESHOOTING.iter().find(|entry| entry.stop_rules.contains(&stop.rule))
+}
+
+/// Which of the likely causes are to be seen.
+fn seen_here(waiting: &[&Pod]) -> Option<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for trouble in waiting.iter().filter_map(|pod| pod.trouble()) {
+        if !reasons.contains(&trouble.reason) {
+            reasons.push(trouble.reason);
+        }
+    }
+    (!reasons.is_empty()).then(|| format!("Seen here: {}.", printable(&reasons.join(", "))))
+}
