@@ -13,7 +13,9 @@
 //! | [`inputs`], [`tools`] | what the run was given, and what it runs with | pure rooms, and `exec`'s types |
 //! | [`runbook`], [`command`], [`facts`], [`moment`], [`events`], [`record`], [`verdict`], [`manifest`] | no I/O, no clock, no environment | each other |
 
+pub mod cli;
 pub mod command;
+pub mod error;
 pub mod events;
 pub mod evidence;
 pub mod exec;
@@ -23,5 +25,7 @@ pub mod manifest;
 pub mod moment;
 pub mod record;
 pub mod report;
+pub mod run;
 pub mod runbook;
+pub mod tools;
 pub mod verdict;

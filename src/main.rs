@@ -1,2 +1,21 @@
-//! The `staging-dry-run` program.
-fn main() {}
+//! The `staging-dry-run` program: see the library for what it is made of.
+
+use std::panic;
+use std::process::ExitCode;
+
+use staging_dry_run::run::Surroundings;
+use staging_dry_run::{cli, report};
+
+fn main() -> ExitCode {
+    let done = panic::catch_unwind(|| {
+        let surroundings = match std::env::current_dir() {
+            Ok(folder) => Surroundings { environment: std::env::vars_os().collect(), folder },
+            Err(error) => {
+                report::fail(&format!("the current folder can't be read: {error}"));
+                return 4;
+            }
+        };
+        cli::main(std::env::args_os().collect(), &surroundings)
+    });
+    ExitCode::from(done.unwrap_or(4))
+}

@@ -1,0 +1,255 @@
+//! The command line: what is asked for, and with which options.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::{Args, Parser, Subcommand};
+use jiff::SignedDuration;
+
+use crate::events::{Options, Scope};
+use crate::inputs::{self, Inputs};
+use crate::report::{self, Verbosity};
+use crate::run::{self, Job, NotBegun, Surroundings, find_root};
+
+/// Carries out the Staging Dry Run Runbook with kubectl, curl and jq, and keeps what they print as evidence.
+#[derive(Parser)]
+#[command(version, about, long_about = None, after_help = inputs_help(), max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    asked: Asked,
+}
+
+#[derive(Subcommand)]
+enum Asked {
+    /// Do the whole runbook: check, deploy, wait, smoke-test; keep evidence
+    Run(RunOptions),
+    /// Check inputs, tools, access, permissions and guards; change nothing
+    Preflight(Common),
+    /// Do the ten smoke checks alone
+    Smoke(SmokeOptions),
+    /// Show every command a run would run, in order; run none
+    #[command(visible_alias = "dry-run")]
+    Plan(Common),
+    /// Show the runbook's own words for a step, stop rule, criterion, check or exit code
+    Explain {
+        /// What to explain; without it, all there is
+        id: Option<String>,
+    },
+}
+
+#[derive(Args)]
+struct Common {
+    /// The repository [default: the git top level, else the current folder]
+    #[arg(long, value_name = "DIR")]
+    root: Option<Utf8PathBuf>,
+    /// The folder of the manifests, below the root
+    #[arg(long, value_name = "DIR", default_value = "k8s")]
+    manifests: Utf8PathBuf,
+    /// The folder of the dated evidence folders, below the root
+    #[arg(long, value_name = "DIR", default_value = "evidence/staging")]
+    evidence: Utf8PathBuf,
+    /// A placeholder that may be left in a manifest
+    #[arg(long, value_name = "NAME")]
+    allow_placeholder: Vec<String>,
+    /// Take manifests that hold a Secret: its bytes become a part of the evidence
+    #[arg(long)]
+    keep_secrets: bool,
+    /// Show the verdict alone
+    #[arg(short, long)]
+    quiet: bool,
+    /// Show every command as it starts and ends
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
+}
+
+#[derive(Args)]
+struct SmokeOptions {
+    #[command(flatten)]
+    common: Common,
+    /// How long /health and /readyz may take to answer 200 (stop rule 3)
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    health_timeout: Duration,
+}
+
+#[derive(Args)]
+struct RunOptions {
+    #[command(flatten)]
+    smoke: SmokeOptions,
+    /// Leave out step 2: apply nothing, wait for and test what is deployed
+    #[arg(long)]
+    no_apply: bool,
+    /// Exit 3 when a success criterion does not hold, though no stop rule fired
+    #[arg(long)]
+    strict: bool,
+    /// STATUS words of a pod that stop the run beside `CrashLoopBackOff` and `Error` (stop rule 2)
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    stop_on: Vec<String>,
+    /// How long each `kubectl rollout status` waits (step 3)
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = go_duration)]
+    rollout_timeout: String,
+}
+
+/// Stop rule 3: "after 2 minutes".
+const HEALTH_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Reads the command line, does what it asks for, and returns the exit status.
+pub fn main(arguments: Vec<OsString>, surroundings: &Surroundings) -> u8 {
+    let argv = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if arguments.len() <= 1 {
+        report::short_help(&required_inputs());
+        return 2;
+    }
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is no failure of ours.
+            let _ = error.print();
+            return if error.use_stderr() { 2 } else { 0 };
+        }
+    };
+    match cli.asked {
+        Asked::Explain { id } => report::explain(id.as_deref()),
+        Asked::Plan(common) => plan(&common, surroundings),
+        Asked::Preflight(common) => carry_out(Scope::Preflight, common.into(), argv, surroundings),
+        Asked::Smoke(smoke) => carry_out(Scope::Smoke, smoke.into(), argv, surroundings),
+        Asked::Run(options) => carry_out(Scope::Whole, options, argv, surroundings),
+    }
+}
+
+fn carry_out(scope: Scope, asked: RunOptions, argv: Vec<String>, surroundings: &Surroundings) -> u8 {
+    let inputs = match inputs::read(|name| surroundings.variable(name).map(ToOwned::to_owned)) {
+        Ok(inputs) => inputs,
+        Err(refused) => {
+            report::refuse(&refused.to_string());
+            return 2;
+        }
+    };
+    let result = job(scope, asked, inputs, argv, surroundings).and_then(|job| run::run(job, surroundings));
+    match result {
+        Ok(status) => status,
+        Err(NotBegun::Refused(text)) => {
+            report::refuse(&text);
+            2
+        }
+        Err(NotBegun::Failed(error)) => {
+            report::fail(&error.to_string());
+            4
+        }
+    }
+}
+
+fn job(
+    scope: Scope,
+    asked: RunOptions,
+    inputs: Inputs,
+    argv: Vec<String>,
+    surroundings: &Surroundings,
+) -> Result<Job, NotBegun> {
+    let RunOptions {
+        smoke: SmokeOptions { common, health_timeout },
+        no_apply,
+        strict,
+        stop_on,
+        rollout_timeout,
+    } = asked;
+    let here = Utf8Path::from_path(&surroundings.folder).ok_or_else(|| {
+        NotBegun::Refused(format!(
+            "Refused: the path of the current folder, {}, is not UTF-8.\nStart the run from another folder.",
+            surroundings.folder.display()
+        ))
+    })?;
+    let root = common.root.map_or_else(|| find_root(here, surroundings), |root| plain(&here.join(root)));
+    if !root.is_dir() {
+        return Err(NotBegun::Refused(format!(
+            "Refused: --root {root} is no folder.\nGive the folder of the repository that holds the manifests."
+        )));
+    }
+    Ok(Job {
+        scope,
+        inputs,
+        rollout_timeout: duration(&rollout_timeout).map_err(NotBegun::Refused)?,
+        options: Options {
+            apply: !no_apply,
+            strict,
+            stop_on,
+            allow_placeholder: common.allow_placeholder,
+            keep_secrets: common.keep_secrets,
+            rollout_timeout,
+            health_timeout_ms: u64::try_from(health_timeout.as_millis()).unwrap_or(u64::MAX),
+        },
+        manifests: root.join(common.manifests),
+        evidence: root.join(common.evidence),
+        paths: relative_paths(here, surroundings),
+        root,
+        argv,
+        verbosity: match (common.quiet, common.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Live,
+            _ => Verbosity::Normal,
+        },
+    })
+}
+
+fn plan(common: &Common, surroundings: &Surroundings) -> u8 {
+    let inputs = inputs::read(|name| surroundings.variable(name).map(ToOwned::to_owned)).ok();
+    let _ = common;
+    report::plan(&run::plan(inputs.as_ref()));
+    0
+}
+
+/// The children's current folder is not ours: what names a file relative to ours is made absolute for them.
+fn relative_paths(here: &Utf8Path, surroundings: &Surroundings) -> Vec<(String, String)> {
+    ["CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"]
+        .into_iter()
+        .filter_map(|name| Some((name, surroundings.variable(name)?.to_str()?)))
+        .map(|(name, path)| (name.to_owned(), here.join(path).into_string()))
+        .collect()
+}
+
+/// A path without `.` in it; it need not exist.
+fn plain(path: &Utf8Path) -> Utf8PathBuf {
+    path.components().collect()
+}
+
+fn required_inputs() -> Vec<(&'static str, &'static str)> {
+    inputs::TABLE.iter().filter(|row| row.required).map(|row| (row.name, row.example)).collect()
+}
+
+fn inputs_help() -> String {
+    let mut text = String::from("Inputs, from the environment:\n");
+    for row in &inputs::TABLE {
+        let need = if row.required { "required" } else { row.default.unwrap_or("optional") };
+        // Formatting into a String can't fail.
+        let _ = writeln!(text, "  {:<20} {need:<10} {}", row.name, row.what);
+    }
+    text.push_str("\nExit: 0 no STOP · 1 STOP · 2 refused, nothing changed · 3 --strict and a shortfall · 4 the tool's own failure");
+    text
+}
+
+impl From<Common> for RunOptions {
+    fn from(common: Common) -> Self {
+        SmokeOptions { common, health_timeout: HEALTH_TIMEOUT }.into()
+    }
+}
+
+impl From<SmokeOptions> for RunOptions {
+    fn from(smoke: SmokeOptions) -> Self {
+        Self { smoke, no_apply: false, strict: false, stop_on: Vec::new(), rollout_timeout: "5m".to_owned() }
+    }
+}
+
+/// A duration as Go and kubectl write it: `90s`, `5m`, `1h30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || b"hms".contains(&byte));
+    let parsed = if plain { text.parse::<SignedDuration>().ok() } else { None };
+    parsed
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "not a duration: write it like 90s, 5m or 1h30m".to_owned())
+}
+
+fn go_duration(text: &str) -> Result<String, String> {
+    duration(text).map(|_| text.to_owned())
+}

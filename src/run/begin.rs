@@ -1,0 +1,160 @@
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use camino::Utf8PathBuf;
+use jiff::{Timestamp, ZonedDateTime};
+use secrecy::ExposeSecret;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::ledger::Ledger;
+use super::overlay::Kubeconfig;
+use super::{Job, NotBegun, Run, Surroundings};
+use crate::error::Error;
+use crate::events::{Began, PreviousRun, Program, RunbookId, Scope, Target, What};
+use crate::evidence::redaction::Forms;
+use crate::evidence::{self, Journal, Lock, LockError, Tree, sha256_of_bytes};
+use crate::exec::Halt;
+use crate::inputs::Inputs;
+use crate::report::Screen;
+use crate::runbook::document;
+use crate::tools;
+
+/// Where a run keeps what it writes.
+struct Place {
+    folder: Utf8PathBuf,
+    previous: Option<PreviousRun>,
+    lock: Option<Lock>,
+}
+
+impl Run {
+    /// Finds the tools, takes the lock, makes room for the evidence, and writes the first event.
+    pub(super) fn begin(job: Job, surroundings: &Surroundings) -> Result<Self, NotBegun> {
+        let programs = tools::find(surroundings.variable("PATH"), &surroundings.folder)
+            .map_err(|missing| NotBegun::Refused(missing.to_string()))?;
+        let run_id = run_id();
+        let place = place(&job, &run_id)?;
+        let tree = Tree::new(place.folder.clone(), forms(&job.inputs)?);
+        let kubeconfig = Kubeconfig::new(
+            surroundings.variable("KUBECONFIG"),
+            surroundings.variable("HOME"),
+            &surroundings.folder,
+        )?;
+        let (signal, signal_number) = signals()?;
+        let began = began(&job, surroundings, run_id, &place);
+        let journal = || -> io::Result<Journal> {
+            fs_err::create_dir_all(tree.path("inputs"))?;
+            tree.touch("deploy/stdout.log")?;
+            tree.touch("deploy/stderr.log")?;
+            Journal::create(&tree.path("journal.jsonl"))
+        };
+        let ledger = Ledger::new(journal().map_err(Error::from)?, Screen::new(job.verbosity));
+        let run = Self {
+            programs,
+            kubeconfig,
+            tree,
+            ledger,
+            signal,
+            signal_number,
+            stop: halt()?,
+            watched_enough: halt()?,
+            _lock: place.lock,
+            job,
+        };
+        run.note(What::RunBegan(Box::new(began)))?;
+        run.save()?;
+        Ok(run)
+    }
+}
+
+fn place(job: &Job, run_id: &str) -> Result<Place, NotBegun> {
+    if job.scope != Scope::Whole {
+        let folder =
+            tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(Error::from)?.keep();
+        let folder = Utf8PathBuf::from_path_buf(folder).map_err(|path| Error::Setup {
+            what: "a temporary folder",
+            cause: format!("{} is not UTF-8", path.display()),
+        })?;
+        return Ok(Place { folder, previous: None, lock: None });
+    }
+    let holder = format!(
+        "run {run_id}, process {}, since {}",
+        std::process::id(),
+        ZonedDateTime::now().strftime("%F %T %:z")
+    );
+    let lock = Lock::take(&job.evidence, &holder).map_err(|error| match error {
+        LockError::Held { holder } => NotBegun::Refused(format!(
+            "Refused: another dry run is writing to {}: {holder}.\nNothing was run. Wait for it, or give another --evidence folder.",
+            job.evidence
+        )),
+        LockError::Io(error) => Error::Evidence(error).into(),
+    })?;
+    let date = ZonedDateTime::now().strftime("%Y%m%d").to_string();
+    let previous = evidence::latest_run(&job.evidence, &date);
+    let folder = evidence::make_room(&job.evidence, &date).map_err(Error::from)?;
+    Ok(Place { folder, previous, lock: Some(lock) })
+}
+
+fn began(job: &Job, surroundings: &Surroundings, run_id: String, place: &Place) -> Began {
+    let inputs = &job.inputs;
+    Began {
+        run_id,
+        evidence_dir: place.folder.to_string(),
+        target: Target {
+            context: inputs.context.clone(),
+            namespace: inputs.namespace.clone(),
+            base_url: inputs.base_url.clone(),
+            metrics_url: inputs.metrics_url.clone(),
+            image_tag: inputs.image_tag.clone(),
+            aws_account_id: inputs.aws_account_id.clone(),
+            aws_region: inputs.aws_region.clone(),
+        },
+        options: job.options.clone(),
+        with_key: inputs.api_key.is_some(),
+        who: surroundings.who(),
+        git: surroundings.git(&job.root, &job.manifests),
+        program: Program {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            sha256: Surroundings::own_sha256(),
+            argv: job.argv.clone(),
+            runbook: RunbookId {
+                id: document::id().to_owned(),
+                sha256: sha256_of_bytes(document::TEXT.as_bytes()),
+            },
+        },
+        environment: surroundings.telling_names(),
+        previous_run: place.previous.clone(),
+    }
+}
+
+/// `20261123T161952Z-106f58`: when, and something no other run of that second has.
+fn run_id() -> String {
+    let random = RandomState::new().hash_one(std::process::id()) & 0x00ff_ffff;
+    format!("{}-{random:06x}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"))
+}
+
+fn forms(inputs: &Inputs) -> Result<Forms, Error> {
+    let key = inputs.api_key.as_ref().map(|key| ("STAGING_API_KEY", key.expose_secret()));
+    let named: Vec<(&str, &str)> = key.into_iter().collect();
+    Forms::of(&named).map_err(|error| Error::Setup { what: "STAGING_API_KEY", cause: error.to_string() })
+}
+
+fn halt() -> Result<Halt, Error> {
+    Halt::new().map_err(|error| Error::Setup { what: "a pipe", cause: error.to_string() })
+}
+
+/// INT, TERM and HUP pull the halt; the second one ends the process at once.
+fn signals() -> Result<(Halt, Arc<AtomicUsize>), Error> {
+    let setup = |error: io::Error| Error::Setup { what: "signals", cause: error.to_string() };
+    let (halt, number, second) = (halt()?, Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        let which = usize::try_from(signal).unwrap_or_default();
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&second)).map_err(setup)?;
+        signal_hook::flag::register(signal, Arc::clone(&second)).map_err(setup)?;
+        signal_hook::flag::register_usize(signal, Arc::clone(&number), which).map_err(setup)?;
+        signal_hook::low_level::pipe::register(signal, halt.writer().map_err(setup)?).map_err(setup)?;
+    }
+    Ok((halt, number))
+}

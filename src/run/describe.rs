@@ -1,0 +1,74 @@
+//! Files for a person who looks: the journal holds all of it, too.
+
+use std::fmt::Write as _;
+
+use crate::facts::http;
+use crate::record::Record;
+use crate::runbook::DEPLOYMENTS;
+
+/// `preflight/versions.txt`: the commit, the programs, the server.
+pub(super) fn versions(record: &Record) -> String {
+    let Some((_, began)) = &record.began else { return String::new() };
+    let commit = match (&began.git.commit, &began.git.why) {
+        (Some(commit), _) => commit.clone(),
+        (None, why) => format!("none ({})", why.as_deref().unwrap_or("not known")),
+    };
+    let mut text = format!("Git SHA: {commit}\n");
+    // Formatting into a String can't fail.
+    for tool in &record.versions {
+        let path = record.tools.iter().find(|found| found.name == tool.name).map_or("", |found| &found.path);
+        let _ = writeln!(
+            text,
+            "{}: {} ({path})",
+            tool.name,
+            tool.version.as_deref().unwrap_or("no version told")
+        );
+    }
+    let server = record.server_version.as_deref().unwrap_or("no version told");
+    let _ = writeln!(text, "API server: {server}");
+    let _ = writeln!(text, "Context: {}", began.target.context);
+    let _ = writeln!(text, "{}: {}", began.program.name, began.program.version);
+    let _ = writeln!(text, "Runbook: {}", began.program.runbook.id);
+    text
+}
+
+/// `preflight/target.txt`: the old script's lines, then who and what the cluster is.
+pub(super) fn target(record: &Record) -> String {
+    let Some((_, began)) = &record.began else { return String::new() };
+    let target = &began.target;
+    let names: Vec<&str> = DEPLOYMENTS.iter().map(|deployment| deployment.name).collect();
+    let or_unknown = |value: Option<&String>| value.cloned().unwrap_or_else(|| "unknown".to_owned());
+    let uid = |name: &str| or_unknown(record.uids.get(name).and_then(Option::as_ref));
+    let server = record.context.as_ref().and_then(|context| context.server.as_ref());
+    format!(
+        "Context: {}\nNamespace: {}\nBase URL: {}\nImage Tag: {}\nAWS Account: {}\nAWS Region: {}\n\
+         Deployments: {}\nServer: {}\nCluster User: {}\nUID of kube-system: {}\nUID of {}: {}\n",
+        target.context,
+        target.namespace,
+        target.base_url,
+        target.image_tag,
+        target.aws_account_id.as_deref().unwrap_or("not set"),
+        target.aws_region,
+        names.join(", "),
+        or_unknown(server),
+        or_unknown(record.cluster_user.as_ref()),
+        uid("kube-system"),
+        target.namespace,
+        uid(&target.namespace),
+    )
+}
+
+/// How much of a body a sample shows, in bytes.
+const SAMPLE: usize = 2048;
+
+/// One request and its answer, for `smoke/http_samples.log`.
+pub(super) fn sample(name: &str, url: &str, answer: &[u8]) -> String {
+    let answer = http::split(answer);
+    let body = String::from_utf8_lossy(answer.body.get(..SAMPLE).unwrap_or(answer.body));
+    let cut = if answer.body.len() > SAMPLE {
+        format!("\n… {} bytes in all, see smoke/responses/", answer.body.len())
+    } else {
+        String::new()
+    };
+    format!("> {name}\n> {url}\n{}\n{body}{cut}\n\n", String::from_utf8_lossy(answer.head).trim_end())
+}

@@ -1,0 +1,110 @@
+use std::time::Instant;
+
+use super::Run;
+use super::commands::Call;
+use crate::error::Error;
+use crate::events::{Stretch, What};
+use crate::facts::pods::Pod;
+use crate::record::Record;
+use crate::runbook::{DEPLOYMENTS, step};
+use crate::verdict;
+
+/// How many pods' logs are kept at most: those that fail first, then one of each Deployment.
+const MOST_PODS: usize = 8;
+
+/// How much of the end of a log is read to quote its last words, in bytes.
+const LAST_WORDS: u64 = 4096;
+
+/// How many lines of a log are quoted.
+const LAST_LINES: usize = 3;
+
+impl Run {
+    /// Action on STOP: what the cluster can say about it, before it changes.
+    pub(super) fn dump(&self) -> Result<(), Error> {
+        let start = Instant::now();
+        self.ledger.screen(|screen, _| screen.capturing());
+        self.know_the_objects()?;
+        let halts = [&self.signal];
+        self.all_at_once(&self.calls(&["dump.describe", "dump.events"])?, &halts)?;
+        for call in self.log_calls()? {
+            self.perform_call(&call, &mut std::io::sink(), &halts)?;
+        }
+        for file in ["k8s_describe.txt", "k8s_events.txt", "app_logs_tail.txt"] {
+            self.tree.touch(&format!("dump_logs/{file}"))?;
+        }
+        let last_words = self.last_words()?;
+        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.note(What::Dumped { duration_ms, last_words })
+    }
+
+    /// Pods and Deployments as they are at the STOP, where step 4 was not reached.
+    fn know_the_objects(&self) -> Result<(), Error> {
+        if self.ledger.read(|record| record.pods_after.is_some()) {
+            return Ok(());
+        }
+        let dones = self.all_at_once(&self.calls(&["objects.after"])?, &[&self.signal])?;
+        for done in dones.iter().filter(|done| done.outcome.succeeded()) {
+            let printed = self.stdout(done)?;
+            self.note_objects_after(&printed)?;
+        }
+        Ok(())
+    }
+
+    fn log_calls(&self) -> Result<Vec<Call>, Error> {
+        let mut calls = Vec::new();
+        for (pod, crashed) in self.ledger.read(pods_to_hear) {
+            calls.push(self.call(step("dump.logs"), &[("POD", &pod)])?);
+            if let Some(container) = crashed {
+                calls.push(self.call(step("dump.previous"), &[("POD", &pod), ("CONTAINER", &container)])?);
+            }
+        }
+        Ok(calls)
+    }
+
+    /// The end of what the failing container had printed.
+    fn last_words(&self) -> Result<Option<String>, Error> {
+        let stretch = self.ledger.read(|record| {
+            let pod = verdict::judge(record).stop?.saw.pod?;
+            let log = |id: &str| {
+                let of_pod = format!(" logs {} ", crate::command::quote(&pod));
+                let mut logs = record.commands.iter().filter(|command| command.intent.id == id);
+                logs.find(|command| command.intent.text.contains(&of_pod))?.outcome.as_ref()?.stdout.clone()
+            };
+            log("dump.previous").or_else(|| log("dump.logs"))
+        });
+        let Some(Stretch { file, from, to }) = stretch else { return Ok(None) };
+        let end = Stretch { file, from: from.max(to.saturating_sub(LAST_WORDS)), to };
+        let text = String::from_utf8_lossy(&self.tree.read(Some(&end))?).into_owned();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let last = lines.get(lines.len().saturating_sub(LAST_LINES)..).unwrap_or_default();
+        // `--prefix` names the pod and the container before each line: it is known here.
+        let words: Vec<&str> =
+            last.iter().map(|line| line.split_once("] ").map_or(*line, |(_, words)| words)).collect();
+        Ok((!words.is_empty()).then(|| words.join("\n")))
+    }
+}
+
+/// The pods whose logs are kept, each with the container whose previous log is, too.
+fn pods_to_hear(record: &Record) -> Vec<(String, Option<String>)> {
+    let Some((_, pods)) = &record.pods_after else { return Vec::new() };
+    let seen = verdict::judge(record).stop.and_then(|stop| stop.saw.pod);
+    let stopped = pods.iter().filter(|pod| Some(&pod.name) == seen.as_ref());
+    let failing = pods.iter().filter(|pod| pod.failing().is_some() || !pod.running());
+    let of_each = DEPLOYMENTS
+        .iter()
+        .filter_map(|deployment| pods.iter().find(|pod| pod.deployment.as_deref() == Some(deployment.name)));
+    let mut heard = Vec::<&Pod>::new();
+    for pod in stopped.chain(failing).chain(of_each) {
+        if heard.iter().all(|other| other.name != pod.name) {
+            heard.push(pod);
+        }
+    }
+    heard.truncate(MOST_PODS);
+    heard
+        .into_iter()
+        .map(|pod| {
+            let crashed = pod.containers.iter().find(|container| container.restarts > 0);
+            (pod.name.clone(), crashed.map(|container| container.name.clone()))
+        })
+        .collect()
+}

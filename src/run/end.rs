@@ -1,0 +1,87 @@
+use super::{Break, Run};
+use crate::error::Error;
+use crate::events::{Scope, What};
+use crate::evidence::{self, cmd_txt};
+use crate::manifest::Manifest;
+use crate::report::{self, Place};
+use crate::runbook::Phase;
+use crate::verdict;
+
+impl Run {
+    /// Brings a run to its end, however it came there: dump, journal, manifest, seal, verdict. Returns the exit
+    /// status.
+    pub(super) fn end(&self, result: Result<(), Break>) -> u8 {
+        let place = self.close(result).unwrap_or_else(|error| {
+            report::fail(&error.to_string());
+            // The disk may take no more; what is on it says `incomplete`.
+            let _ = self.note(What::Failed { error: error.to_string() });
+            let _ = self.save();
+            None
+        });
+        let code = self.ledger.screen(|_, record| {
+            let judgement = verdict::judge(record);
+            report::closing(record, &judgement, self.job.scope, place.as_ref());
+            match self.job.scope {
+                Scope::Preflight if judgement.findings.is_empty() && record.failed.is_none() => 0,
+                Scope::Smoke
+                    if judgement.stop.is_none() && record.checks.len() == crate::runbook::CHECKS.len() =>
+                {
+                    0
+                }
+                _ => judgement.exit_code,
+            }
+        });
+        if self.job.scope != Scope::Whole {
+            // It was ours, and held nothing but this run.
+            let _ = fs_err::remove_dir_all(self.tree.root());
+        }
+        code
+    }
+
+    fn close(&self, result: Result<(), Break>) -> Result<Option<Place>, Error> {
+        match result {
+            Err(Break::Judged) if self.stopped() && self.job.scope == Scope::Whole => self.dump()?,
+            Ok(()) | Err(Break::Judged) => {}
+            Err(Break::Interrupted(signal)) => self.note(What::Interrupted { signal })?,
+            Err(Break::Failed(error)) => self.note(What::Failed { error: error.to_string() })?,
+        }
+        if self.job.scope != Scope::Whole {
+            self.note(What::RunEnded)?;
+            return Ok(None);
+        }
+        self.save()?;
+        self.note(What::FilesListed { files: self.tree.list()? })?;
+        self.note(What::RunEnded)?;
+        self.save()?;
+        let seal = evidence::seal(&self.tree)?;
+        Ok(Some(Place { evidence: self.tree.root().to_string(), seal: Some(seal) }))
+    }
+
+    fn stopped(&self) -> bool {
+        self.ledger.read(|record| verdict::judge(record).stop.is_some())
+    }
+
+    /// Writes what is a fold over the journal so far: each phase's `cmd.txt`, and the manifest. Done after each
+    /// step, because a later one may be the last.
+    pub(super) fn save(&self) -> Result<(), Error> {
+        if self.job.scope != Scope::Whole {
+            return Ok(());
+        }
+        let overlay = self.overlay_text().unwrap_or_default();
+        let (texts, manifest) = self.ledger.read(|record| {
+            let texts: Vec<(Phase, Option<String>)> = Phase::ALL
+                .into_iter()
+                .map(|phase| (phase, cmd_txt::render(record, phase, &overlay)))
+                .collect();
+            (texts, Manifest::of(record, &verdict::judge(record)))
+        });
+        for (phase, text) in texts {
+            if let Some(text) = text {
+                self.tree.replace_text(&format!("{}/cmd.txt", phase.folder()), &text)?;
+            }
+        }
+        let json = serde_json::to_string_pretty(&manifest).map_err(|error| Error::Evidence(error.into()))?;
+        self.tree.replace_text("manifest.json", &format!("{json}\n"))?;
+        Ok(())
+    }
+}

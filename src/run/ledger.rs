@@ -1,0 +1,79 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::error::Error;
+use crate::events::{Effect, Event, What};
+use crate::evidence::{Journal, Tree};
+use crate::moment::Moment;
+use crate::record::Record;
+use crate::report::Screen;
+
+/// The one way in which something becomes part of a run: on the disk first, then in the record, then on the
+/// screen.
+pub(super) struct Ledger {
+    state: Mutex<State>,
+}
+
+struct State {
+    journal: Journal,
+    record: Record,
+    screen: Screen,
+    events: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(journal: Journal, screen: Screen) -> Self {
+        Self { state: Mutex::new(State { journal, record: Record::default(), screen, events: 0 }) }
+    }
+
+    /// Writes down what happened.
+    pub(super) fn note(&self, tree: &Tree, what: What) -> Result<(), Error> {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let event = Event { seq: state.events + 1, at: Moment(Timestamp::now()), what };
+        state.journal.append(&event, tree.forms())?;
+        if must_be_on_disk(&event.what, &state.record) {
+            state.journal.sync()?;
+        }
+        state.events += 1;
+        state.record.add(&event);
+        state.screen.show(&event, &state.record);
+        Ok(())
+    }
+
+    /// Looks at what was written down so far.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Record) -> T) -> T {
+        look(&self.lock().record)
+    }
+
+    /// Says something to the person at the screen that is no event.
+    pub(super) fn screen<T>(&self, say: impl FnOnce(&mut Screen, &Record) -> T) -> T {
+        let state = &mut *self.lock();
+        say(&mut state.screen, &state.record)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere does not make what was recorded less true.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whatever changes the cluster is announced on the disk before it is done, and so is its end; so is what a
+/// later step builds on.
+fn must_be_on_disk(what: &What, record: &Record) -> bool {
+    match what {
+        What::CommandStarts(intent) => intent.effect == Effect::Changes,
+        What::CommandEnded(outcome) => record
+            .commands
+            .iter()
+            .any(|command| command.intent.id == outcome.id && command.intent.effect == Effect::Changes),
+        What::RunBegan(_)
+        | What::StepEnded { .. }
+        | What::PodJudged { .. }
+        | What::Interrupted { .. }
+        | What::Failed { .. }
+        | What::RunEnded => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,163 @@
+//! The procedure, one file a phase. [`Run::procedure`] is its table of contents.
+
+mod begin;
+mod commands;
+mod deploy;
+mod describe;
+mod dump;
+mod end;
+mod ledger;
+mod overlay;
+mod plan;
+mod preflight;
+mod smoke;
+mod surroundings;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+
+use crate::error::Error;
+use crate::events::{Options, Scope, What};
+use crate::evidence::{Lock, Tree};
+use crate::exec::{Halt, Programs};
+use crate::inputs::Inputs;
+use crate::report::Verbosity;
+use crate::verdict;
+use ledger::Ledger;
+use overlay::Kubeconfig;
+
+pub use plan::plan;
+pub use surroundings::{Surroundings, find_root};
+
+/// What is to be done.
+pub struct Job {
+    /// How much of the runbook.
+    pub scope: Scope,
+    /// The inputs, as they were read and found good.
+    pub inputs: Inputs,
+    /// What is done otherwise than by default.
+    pub options: Options,
+    /// [`Options::rollout_timeout`] as a duration.
+    pub rollout_timeout: Duration,
+    /// The repository.
+    pub root: Utf8PathBuf,
+    /// The folder of the manifests.
+    pub manifests: Utf8PathBuf,
+    /// The folder of the dated evidence folders.
+    pub evidence: Utf8PathBuf,
+    /// Variables that name a file by a path relative to our current folder, made absolute for the children.
+    pub paths: Vec<(String, String)>,
+    /// What stood on the command line.
+    pub argv: Vec<String>,
+    /// How much is shown.
+    pub verbosity: Verbosity,
+}
+
+/// How a run came to be over before it began.
+#[derive(Debug, thiserror::Error)]
+pub enum NotBegun {
+    /// Something is refused; nothing was run and nothing written.
+    #[error("{0}")]
+    Refused(String),
+    /// The tool's own failure.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// Why a run does not go on.
+#[derive(Debug)]
+enum Break {
+    /// What follows from the record: a guard refuses, or a stop rule fired.
+    Judged,
+    /// A signal.
+    Interrupted(i32),
+    /// The tool's own failure.
+    Failed(Error),
+}
+
+impl From<Error> for Break {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A run under way.
+struct Run {
+    job: Job,
+    programs: Programs,
+    kubeconfig: Kubeconfig,
+    tree: Tree,
+    ledger: Ledger,
+    /// Pulled by INT, TERM and HUP.
+    signal: Halt,
+    /// Which of them it was; 0: none.
+    signal_number: Arc<AtomicUsize>,
+    /// Pulled when what the watch saw stops the run.
+    stop: Halt,
+    /// Pulled when the watch is no longer needed.
+    watched_enough: Halt,
+    /// Held for as long as the run writes evidence.
+    _lock: Option<Lock>,
+}
+
+/// Does a job, and returns the exit status.
+///
+/// # Errors
+/// [`NotBegun`] when nothing was run; what goes wrong later is told and is in the exit status.
+pub fn run(job: Job, surroundings: &Surroundings) -> Result<u8, NotBegun> {
+    let run = Run::begin(job, surroundings)?;
+    let result = run.procedure();
+    Ok(run.end(result))
+}
+
+impl Run {
+    fn procedure(&self) -> Result<(), Break> {
+        match self.job.scope {
+            Scope::Preflight => self.preflight(),
+            Scope::Smoke => {
+                self.preflight_of_smoke()?;
+                self.smoke()
+            }
+            Scope::Whole => {
+                self.preflight()?;
+                self.under_watch(|| {
+                    if self.job.options.apply {
+                        self.deploy()?;
+                    }
+                    self.rollout()?;
+                    self.after()?;
+                    self.smoke()
+                })
+            }
+        }
+    }
+
+    fn note(&self, what: What) -> Result<(), Error> {
+        self.ledger.note(&self.tree, what)
+    }
+
+    /// Whether the run goes on, by what was recorded so far.
+    fn go_on(&self) -> Result<(), Break> {
+        if self.signal.is_pulled() {
+            let number = self.signal_number.load(Ordering::Acquire);
+            return Err(Break::Interrupted(i32::try_from(number).unwrap_or_default()));
+        }
+        let over = self.ledger.read(|record| {
+            let judgement = verdict::judge(record);
+            let refused = !judgement.findings.is_empty();
+            refused || judgement.stop.is_some() || verdict::unjudged(record).is_some()
+        });
+        if over { Err(Break::Judged) } else { Ok(()) }
+    }
+
+    fn step_ended(&self, step: u8, start: Instant) -> Result<(), Break> {
+        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.note(What::StepEnded { step, duration_ms })?;
+        self.save()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::error::Error;
+use crate::facts::context::Context;
+
+/// The run's kubeconfig: an overlay of ours before the user's own files, which stay untouched and unlocked.
+pub(super) struct Kubeconfig {
+    /// The overlay's path.
+    pub(super) overlay: OsString,
+    /// The overlay and the user's files, as `KUBECONFIG` takes them.
+    pub(super) list: OsString,
+    /// A folder with mode 0700, removed with the run.
+    _folder: TempDir,
+}
+
+impl Kubeconfig {
+    /// Prepares the list; the overlay itself is written with [`Kubeconfig::write`]. kubectl passes over files
+    /// that are not there.
+    pub(super) fn new(users: Option<&OsStr>, home: Option<&OsStr>, folder: &Path) -> Result<Self, Error> {
+        let setup =
+            |cause: std::io::Error| Error::Setup { what: "a temporary folder", cause: cause.to_string() };
+        let own = tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(setup)?;
+        let overlay = own.path().join("kubeconfig").into_os_string();
+        let mut list = vec![PathBuf::from(&overlay)];
+        match users {
+            // The children's current folder is not ours: a relative path would mean another file there.
+            Some(users) => list.extend(
+                std::env::split_paths(users)
+                    .filter(|path| !path.as_os_str().is_empty())
+                    .map(|path| folder.join(path)),
+            ),
+            None => list.extend(home.map(|home| Path::new(home).join(".kube/config"))),
+        }
+        let list = std::env::join_paths(list)
+            .map_err(|cause| Error::Setup { what: "KUBECONFIG", cause: cause.to_string() })?;
+        Ok(Self { overlay, list, _folder: own })
+    }
+
+    /// Writes the overlay.
+    pub(super) fn write(&self, text: &str) -> Result<(), Error> {
+        fs_err::write(Path::new(&self.overlay), text)
+            .map_err(|cause| Error::Setup { what: "the run's kubeconfig", cause: cause.to_string() })
+    }
+}
+
+/// A kubeconfig that names one context, chosen, and nothing secret.
+pub(super) fn text(name: &str, context: &Context) -> String {
+    let mut entry = json!({ "cluster": context.cluster, "user": context.user });
+    if let Some(namespace) = &context.namespace {
+        entry["namespace"] = json!(namespace);
+    }
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "contexts": [{ "name": name, "context": entry }],
+    });
+    config.to_string()
+}

@@ -1,0 +1,176 @@
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::commands::was_halted;
+use super::{Break, Run};
+use crate::error::Error;
+use crate::events::{Conclusion, Sighting, What};
+use crate::facts::pod_table::{self, PodRow, WatchRow};
+use crate::facts::pods;
+use crate::moment::Moment;
+use crate::runbook::step;
+use crate::verdict;
+
+/// How often the pods are listed beside the watch: a hung server blinds a watch for 45 s without a word.
+const LISTING: Duration = Duration::from_secs(10);
+
+/// How long a watch that was cut off is left alone before it is started again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// How long the first apply waits for the watch to show the pods that are there already.
+const FIRST_SIGHT: Duration = Duration::from_secs(5);
+
+/// What the watch and the listing beside it know together.
+#[derive(Default)]
+struct Eyes {
+    state: Mutex<Seen>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Seen {
+    anything: bool,
+    /// Pods whose state was looked into already.
+    judged: BTreeSet<String>,
+}
+
+impl Run {
+    /// Does `body` with an eye on every pod of the namespace (stop rule 2). What it sees stops `body`.
+    pub(super) fn under_watch(&self, body: impl FnOnce() -> Result<(), Break>) -> Result<(), Break> {
+        let eyes = Eyes::default();
+        thread::scope(|scope| {
+            let watch = scope.spawn(|| self.watch(&eyes));
+            let listing = scope.spawn(|| self.list_beside(&eyes));
+            self.await_first_sight(&eyes);
+            let result = body();
+            self.watched_enough.pull();
+            let seen = [watch.join(), listing.join()];
+            result?;
+            for thread in seen {
+                thread.unwrap_or_else(|_| {
+                    Err(Error::Setup { what: "the pod watch", cause: "it panicked".into() })
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// So that what the watch shows first is the state before the apply.
+    fn await_first_sight(&self, eyes: &Eyes) {
+        if self.ledger.read(|record| record.pods_before.as_ref().is_some_and(|(total, _)| *total > 0)) {
+            let seen = eyes.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = eyes.changed.wait_timeout_while(seen, FIRST_SIGHT, |seen| !seen.anything);
+        }
+    }
+
+    /// The watch; one that the server ends says nothing and exits 0, so it is started again.
+    fn watch(&self, eyes: &Eyes) -> Result<(), Error> {
+        loop {
+            let call = self.call(step("watch.pods"), &[])?;
+            let mut lines = Lines { rest: Vec::new(), take: |line: &str| self.take_watch_line(eyes, line) };
+            let done = self.perform_call(&call, &mut lines, &[&self.signal, &self.watched_enough])?;
+            if was_halted(&done) || self.watched_enough.wait(AGAIN) || self.signal.is_pulled() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn list_beside(&self, eyes: &Eyes) -> Result<(), Error> {
+        while !self.watched_enough.wait(LISTING) && !self.signal.is_pulled() {
+            let call = self.call(step("list.pods"), &[])?;
+            let mut lines = Lines {
+                rest: Vec::new(),
+                take: |line: &str| match pod_table::list_row(line) {
+                    Some(row) => self.look_at(eyes, &row, "list.pods"),
+                    None => Ok(()),
+                },
+            };
+            self.perform_call(&call, &mut lines, &[&self.signal, &self.watched_enough])?;
+        }
+        Ok(())
+    }
+
+    fn take_watch_line(&self, eyes: &Eyes, line: &str) -> Result<(), Error> {
+        eyes.state.lock().unwrap_or_else(PoisonError::into_inner).anything = true;
+        eyes.changed.notify_all();
+        match pod_table::watch_row(line) {
+            WatchRow::Pod(row) => self.look_at(eyes, &row, "watch.pods"),
+            _ => Ok(()),
+        }
+    }
+
+    fn look_at(&self, eyes: &Eyes, row: &PodRow, command: &str) -> Result<(), Error> {
+        if !pod_table::stops(&row.status, &self.job.options.stop_on) {
+            return Ok(());
+        }
+        if !eyes.state.lock().unwrap_or_else(PoisonError::into_inner).judged.insert(row.name.clone()) {
+            return Ok(());
+        }
+        self.judge_sighting(&Sighting {
+            pod: row.name.clone(),
+            status: row.status.clone(),
+            line: row.text.clone(),
+            command: command.to_owned(),
+            seen_at: Moment(Timestamp::now()),
+        })
+    }
+
+    /// One look at the pod itself decides whether the line stops the run.
+    fn judge_sighting(&self, sighting: &Sighting) -> Result<(), Error> {
+        self.note(What::PodSeen(sighting.clone()))?;
+        let call = self.call(step("confirm.pod"), &[("POD", &sighting.pod)])?;
+        let done = self.perform_call(&call, &mut io::sink(), &[&self.signal])?;
+        let said = done.outcome.said.clone().unwrap_or_default();
+        let look = if done.outcome.succeeded() {
+            let found = pods::pods(&self.stdout(&done)?).map_err(|error| error.to_string());
+            found.map(|pods| pods.into_iter().next())
+        } else if said.contains("(NotFound)") {
+            Ok(None)
+        } else {
+            Err(done.outcome.ended_by.says().map_or(said, str::to_owned))
+        };
+        let (conclusion, container) = self.ledger.read(|record| verdict::conclude(record, sighting, look));
+        let stops = conclusion.stops();
+        self.note(What::PodJudged { sighting: sighting.clone(), conclusion, container })?;
+        if stops {
+            self.stop.pull();
+        }
+        Ok(())
+    }
+
+    /// Judges again what was excused because the apply was still to come.
+    pub(super) fn look_again_at_excused(&self) -> Result<(), Error> {
+        let excused: Vec<Sighting> = self.ledger.read(|record| {
+            let excused =
+                |judged: &&crate::record::JudgedSighting| matches!(judged.conclusion, Conclusion::Excused(_));
+            record.sightings.iter().filter(excused).map(|judged| judged.sighting.clone()).collect()
+        });
+        excused.iter().try_for_each(|sighting| self.judge_sighting(sighting))
+    }
+}
+
+/// Cuts what a command prints into lines. kubectl writes a table cell by cell: only a newline ends a line.
+struct Lines<F> {
+    rest: Vec<u8>,
+    take: F,
+}
+
+impl<F: FnMut(&str) -> Result<(), Error>> Write for Lines<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            (self.take)(String::from_utf8_lossy(&line).trim_end()).map_err(io::Error::other)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

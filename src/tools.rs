@@ -1,0 +1,89 @@
+//! The programs the run uses, found before any of them is started.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::command;
+use crate::exec::Programs;
+use crate::runbook::STEPS;
+
+/// How to get a program that is missing.
+const HOW_TO_GET: &[(&str, &str)] = &[
+    ("kubectl", "https://kubernetes.io/docs/tasks/tools/#kubectl (1.27 or newer)"),
+    ("curl", "apt-get install curl, dnf install curl, or brew install curl"),
+    ("jq", "apt-get install jq, dnf install jq, or brew install jq"),
+    ("cat", "it is a part of coreutils: apt-get install coreutils"),
+    ("sed", "apt-get install sed, or dnf install sed"),
+];
+
+/// Programs that are not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", self.told())]
+pub struct Missing {
+    names: Vec<String>,
+    path: String,
+}
+
+impl Missing {
+    fn told(&self) -> String {
+        let count = self.names.len();
+        let (programs, are) = if count == 1 { ("program", "is") } else { ("programs", "are") };
+        let mut text =
+            format!("Refused: {count} {programs} the runbook needs {are} not on PATH. Nothing was run.\n");
+        for name in &self.names {
+            let how = HOW_TO_GET.iter().find(|(program, _)| program == name).map_or("", |(_, how)| how);
+            // Formatting into a String can't fail.
+            let _ = write!(text, "\n  {name} is not found\n      get it        {how}\n");
+        }
+        let _ = write!(text, "\nLooked in PATH={}", self.path);
+        text
+    }
+}
+
+/// Every program the rows name, looked up in `path`.
+///
+/// # Errors
+/// [`Missing`], with all that are not there.
+pub fn find(path: Option<&OsStr>, folder: &Path) -> Result<Programs, Missing> {
+    let found: Vec<(String, Option<PathBuf>)> = names()
+        .into_iter()
+        .map(|name| {
+            let at = which::which_in(&name, path, folder).ok();
+            (name, at)
+        })
+        .collect();
+    if found.iter().all(|(_, at)| at.is_some()) {
+        return Ok(found.into_iter().filter_map(|(name, at)| Some((name, at?))).collect());
+    }
+    let names = found.into_iter().filter(|(_, at)| at.is_none()).map(|(name, _)| name).collect();
+    Err(Missing { names, path: path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default() })
+}
+
+fn names() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for line in STEPS.iter().filter_map(|step| command::parse(&step.text).ok()) {
+        names.extend(line.programs().map(str::to_owned));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_of_the_rows_can_be_got() {
+        let known: BTreeSet<String> = HOW_TO_GET.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(names(), known);
+    }
+
+    #[test]
+    fn all_that_are_missing_stand_in_one_message() {
+        let empty = tempfile::tempdir().unwrap();
+        let missing = find(Some(empty.path().as_os_str()), empty.path()).unwrap_err().to_string();
+        assert!(missing.starts_with("Refused: 5 programs"), "{missing}");
+        assert!(missing.contains("jq is not found\n      get it        apt-get install jq"), "{missing}");
+    }
+}
