@@ -1,0 +1,238 @@
+//! A test reads like a sentence: `Staging::of("crash-loop").run().exits(1)`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, OnceLock};
+
+use rehearsal::{Rehearsal, Scenario};
+use staging_dry_run::events::Event;
+use tempfile::TempDir;
+
+pub const API_KEY: &str = "sk_test_51N0tReallyAKey";
+
+/// A repository, a cluster, and the environment a release engineer would have.
+pub struct Staging {
+    pub cluster: Rehearsal,
+    pub folder: TempDir,
+    pub environment: BTreeMap<String, String>,
+    options: Vec<String>,
+}
+
+/// A run that is over.
+pub struct Ran {
+    pub staging: Staging,
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Staging {
+    /// The scenario of this name.
+    pub fn of(name: &str) -> Self {
+        Self::on(rehearsal::scenario(name).unwrap_or_else(|| panic!("no scenario {name}")))
+    }
+
+    /// A scenario, perhaps a derived one. The folder has a space and a quote in its path.
+    pub fn on(scenario: Scenario) -> Self {
+        let folder = tempfile::Builder::new().prefix("team's staging ").tempdir().unwrap();
+        let cluster = Rehearsal::start(scenario).unwrap();
+        let repository = folder.path().join("repository");
+        std::fs::create_dir(&repository).unwrap();
+        copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("k8s"), &repository.join("k8s"));
+        let kubeconfig = folder.path().join("kubeconfig");
+        let namespace = cluster.context_namespace().map(str::to_owned);
+        cluster
+            .write_kubeconfig(utf8(&kubeconfig), "team's staging", namespace.as_deref(), "ci-deployer")
+            .unwrap();
+        let environment = [
+            ("KUBECONFIG", kubeconfig.to_str().unwrap()),
+            ("STAGING_CONTEXT", "team's staging"),
+            ("STAGING_NAMESPACE", "dpp-staging"),
+            ("STAGING_BASE_URL", &cluster.base_url()),
+            ("STAGING_METRICS_URL", &cluster.metrics_url()),
+            ("AWS_ACCOUNT_ID", "123456789012"),
+            ("AWS_REGION", "us-east-1"),
+            ("IMAGE_TAG", "v0.4.2.2"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { cluster, folder, environment: environment.into(), options: Vec::new() }
+    }
+
+    pub fn repository(&self) -> PathBuf {
+        self.folder.path().join("repository")
+    }
+
+    /// Sets a variable; an empty value unsets it.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub fn option(mut self, option: &str) -> Self {
+        self.options.push(option.to_owned());
+        self
+    }
+
+    /// Edits a manifest.
+    pub fn manifest(self, name: &str, edit: impl FnOnce(String) -> String) -> Self {
+        let path = self.repository().join("k8s").join(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, edit(text)).unwrap();
+        self
+    }
+
+    /// The program with this environment and nothing else of ours, ready to be started in the repository.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_staging-dry-run"));
+        command
+            .args(arguments)
+            .current_dir(self.repository())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.folder.path())
+            .env("TMPDIR", std::env::temp_dir())
+            .envs(self.environment.iter().filter(|(_, value)| !value.is_empty()))
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(self) -> Ran {
+        self.asks("run")
+    }
+
+    /// Runs a subcommand with the options given before.
+    pub fn asks(self, subcommand: &str) -> Ran {
+        let mut arguments = vec![subcommand];
+        arguments.extend(self.options.iter().map(String::as_str));
+        let output = self.command(&arguments).output().unwrap();
+        self.ran(output)
+    }
+
+    pub fn ran(self, output: Output) -> Ran {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let ran = Ran {
+            status: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+            staging: self,
+        };
+        let unknown = ran.staging.cluster.unknown_requests();
+        assert!(unknown.is_empty(), "the rehearsal does not know {unknown:?}");
+        ran
+    }
+}
+
+impl Ran {
+    #[track_caller]
+    pub fn exits(self, status: i32) -> Self {
+        assert_eq!(self.status, Some(status), "{}\n{}", self.stderr, self.stdout);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, words: &str) -> Self {
+        assert!(self.stderr.contains(words), "not said: {words}\n{}", self.stderr);
+        self
+    }
+
+    /// Asserted from the cluster's own log, never from our manifest.
+    #[track_caller]
+    pub fn changed_nothing(self) -> Self {
+        let writes = self.staging.cluster.writes();
+        assert!(writes.is_empty(), "{writes:?}");
+        self
+    }
+
+    #[track_caller]
+    pub fn wrote_nothing(self) -> Self {
+        let evidence = self.staging.repository().join("evidence");
+        assert!(!evidence.exists(), "{evidence:?} is there");
+        self
+    }
+
+    /// The evidence folder of the day's latest run.
+    pub fn evidence(&self) -> PathBuf {
+        let root = self.staging.repository().join("evidence/staging");
+        let mut dated: Vec<PathBuf> = std::fs::read_dir(&root)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.len() == 8))
+            .collect();
+        dated.sort();
+        dated.pop().unwrap()
+    }
+
+    pub fn manifest(&self) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(self.evidence().join("manifest.json")).unwrap()).unwrap()
+    }
+
+    pub fn events(&self) -> Vec<Event> {
+        let journal = std::fs::read_to_string(self.evidence().join("journal.jsonl")).unwrap();
+        journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// What a criterion of this run came to.
+    pub fn criterion(&self, id: &str) -> String {
+        let manifest = self.manifest();
+        let found = manifest["criteria"].as_array().unwrap().iter().find(|criterion| criterion["id"] == id);
+        found.unwrap()["state"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A scenario of the rehearsal's table, run once for all tests, with the times shortened where it waits for one.
+pub fn scenario_ran(name: &'static str) -> &'static Ran {
+    static RAN: OnceLock<Mutex<BTreeMap<&'static str, &'static OnceLock<Ran>>>> = OnceLock::new();
+    let cell = {
+        let mut ran = RAN.get_or_init(Mutex::default).lock().unwrap();
+        *ran.entry(name).or_insert_with(|| Box::leak(Box::default()))
+    };
+    cell.get_or_init(|| shortened(name).run())
+}
+
+/// The scenarios of the table; values are changed, never the path.
+pub fn shortened(name: &str) -> Staging {
+    let staging = Staging::of(name);
+    match name {
+        "rollout-timeout" | "image-pull" => staging.option("--rollout-timeout=2s"),
+        "readyz-503" => staging.option("--health-timeout=2s"),
+        _ => staging,
+    }
+}
+
+/// A PATH with only these programs of ours on it, and what else is given.
+pub fn path_with(folder: &Path, programs: &[&str]) -> String {
+    let bin = folder.join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    for program in programs {
+        let found = which(program);
+        std::os::unix::fs::symlink(found, bin.join(program)).unwrap();
+    }
+    bin.to_str().unwrap().to_owned()
+}
+
+pub fn which(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{program} is not on PATH"))
+}
+
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn utf8(path: &Path) -> &camino::Utf8Path {
+    camino::Utf8Path::from_path(path).unwrap()
+}

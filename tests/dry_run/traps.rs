@@ -1,0 +1,1 @@
+//! How kubectl, curl and the system really behave: each trap that concerns the whole program, by its name.
