@@ -11,6 +11,9 @@ use crate::runbook::Phase;
 /// What stands before the commands, below the head. `@…@` is filled in.
 const PRELUDE: &str = include_str!("cmd_prelude.bash");
 
+/// Stands in the prelude where the run sent a key.
+const NEEDS_KEY: &str = "\n: \"${STAGING_API_KEY:?the run sent a key: export STAGING_API_KEY}\"";
+
 /// The shortest time a `rollout status` is given when it is run again, in ms.
 const LEAST_ROLLOUT_MS: u64 = 10_000;
 
@@ -33,13 +36,10 @@ pub fn render(record: &Record, phase: Phase, overlay: &str) -> Option<String> {
          #   target   context {:?} · namespace {} · server {server}\n",
         program.name, program.version, began.run_id, target.context, target.namespace,
     );
-    let key = commands.iter().any(|command| command.record.intent.reads_key);
     let uid = record.uids.get(&target.namespace).cloned().flatten().unwrap_or_else(|| "unknown".to_owned());
+    let key = if commands.iter().any(|command| command.record.intent.reads_key) { NEEDS_KEY } else { "" };
     let prelude = PRELUDE
-        .replace(
-            "@KEY@\n",
-            if key { "\n: \"${STAGING_API_KEY:?the run sent a key: export STAGING_API_KEY}\"\n" } else { "" },
-        )
+        .replace("@KEY@", key)
         .replace("@FOLDER@", folder)
         .replace("@OVERLAY@", overlay)
         .replace("@CONTEXT@", &quote(&target.context))
@@ -70,7 +70,7 @@ fn collapse(record: &Record, phase: Phase) -> Vec<Entry<'_>> {
     let mut named = BTreeMap::<&str, u32>::new();
     for command in record.in_runbook_order().into_iter().filter(|command| command.intent.phase == phase) {
         let intent = &command.intent;
-        if let Some(same) = entries.iter_mut().find(|entry| entry.record.intent.text == intent.text) {
+        if let Some(same) = entries.iter_mut().find(|entry| entry.record.intent == *intent) {
             same.times += 1;
             same.record = command;
             continue;

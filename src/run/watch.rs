@@ -34,7 +34,8 @@ struct Eyes {
 
 #[derive(Default)]
 struct Seen {
-    anything: bool,
+    /// How many rows of pods the watch has shown, each judged.
+    rows: usize,
     /// Pods whose state was looked into already.
     judged: BTreeSet<String>,
 }
@@ -62,10 +63,9 @@ impl Run {
 
     /// So that what the watch shows first is the state before the apply.
     fn await_first_sight(&self, eyes: &Eyes) {
-        if self.ledger.read(|record| record.pods_before.as_ref().is_some_and(|(total, _)| *total > 0)) {
-            let seen = eyes.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = eyes.changed.wait_timeout_while(seen, FIRST_SIGHT, |seen| !seen.anything);
-        }
+        let there = self.ledger.read(|record| record.pods_before.as_ref().map_or(0, |(total, _)| *total));
+        let seen = eyes.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = eyes.changed.wait_timeout_while(seen, FIRST_SIGHT, |seen| seen.rows < there);
     }
 
     /// The watch; one that the server ends says nothing and exits 0, so it is started again.
@@ -96,12 +96,12 @@ impl Run {
     }
 
     fn take_watch_line(&self, eyes: &Eyes, line: &str) -> Result<(), Error> {
-        eyes.state.lock().unwrap_or_else(PoisonError::into_inner).anything = true;
-        eyes.changed.notify_all();
-        match pod_table::watch_row(line) {
-            WatchRow::Pod(row) => self.look_at(eyes, &row, "watch.pods"),
-            _ => Ok(()),
+        if let WatchRow::Pod(row) = pod_table::watch_row(line) {
+            self.look_at(eyes, &row, "watch.pods")?;
+            eyes.state.lock().unwrap_or_else(PoisonError::into_inner).rows += 1;
+            eyes.changed.notify_all();
         }
+        Ok(())
     }
 
     fn look_at(&self, eyes: &Eyes, row: &PodRow, command: &str) -> Result<(), Error> {

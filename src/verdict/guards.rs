@@ -278,7 +278,10 @@ fn not_accepted(record: &Record) -> Vec<(String, String)> {
             failed(record, &format!("guard.{}", deployment.key), |_, said| {
                 (
                     format!("{} is not accepted: {said}", deployment.manifest),
-                    format!("the whole answer is in preflight/out/guard.{}.err", deployment.key),
+                    format!(
+                        "mend it; a run keeps the whole answer in preflight/out/guard.{}.err",
+                        deployment.key
+                    ),
                 )
             })
         })

@@ -50,11 +50,28 @@ fn reads(ran: &Ran) -> Vec<String> {
         .filter(|request| request.method == "GET")
         .map(|request| request.path_and_query)
         .filter(|path| path.contains("/namespaces"))
-        .map(|path| path.split("&resourceVersion").next().unwrap_or_default().to_owned())
+        .map(|path| settled(&path))
         .collect();
     asked.sort();
     asked.dedup();
     asked
+}
+
+/// A path without where a watch takes up and how long it may last (a random time), and with what a selector joins in one order: kubectl joins it from a map.
+fn settled(path: &str) -> String {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut parts: Vec<String> = query
+        .split('&')
+        .filter(|part| !part.starts_with("resourceVersion=") && !part.starts_with("timeoutSeconds="))
+        .map(|part| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let mut terms: Vec<&str> = value.split("%2C").collect();
+            terms.sort_unstable();
+            format!("{name}={}", terms.join("%2C"))
+        })
+        .collect();
+    parts.sort();
+    format!("{path}?{}", parts.join("&"))
 }
 
 fn every_folder_replays_the_same(staging: Staging, status: i32) {

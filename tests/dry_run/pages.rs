@@ -10,25 +10,27 @@ use staging_dry_run::evidence::redaction::Forms;
 use super::staging::{Ran, scenario_ran};
 
 /// What differs from run to run, and nothing else.
-const FILTERS: [(&str, &str); 12] = [
-    // Moments.
-    (r"\b2\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| KST)", "<moment>"),
-    (r"·  \d\d:\d\d:\d\d\.\d{3}  ·  \d+\.\d{3} s", "·  <clock>  ·  <seconds>"),
+const FILTERS: [(&str, &str); 11] = [
+    // Moments: RFC 3339, as `kubectl describe` prints them, and a clock.
+    (
+        r"\b2\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| KST)|\b\w{3}, \d\d \w{3} 2\d{3} \d\d:\d\d:\d\d \+0000|\b\d\d:\d\d:\d\d\.\d{3}\b",
+        "<moment>",
+    ),
     (r"\b2\d{7}T\d{6}Z-[0-9a-f]{6}\b", "<run id>"),
     (r"evidence/staging/\d{8}", "evidence/staging/<date>"),
-    // Durations.
-    (r#"("(?:duration|latency|waited|p95)_ms": ?)\d+"#, "$1<ms>"),
-    (r"\btimeout \d+\.\d\b", "timeout <seconds>"),
-    (r"\b\d+\.\d+ s\b|\b\d+ ms\b", "<duration>"),
-    // curl's own numbers, and how it was built.
+    (r#"("(?:(?:duration|latency|waited|p95)_ms|duration_sec)": ?)\d+"#, "$1<time>"),
+    // Durations and ages in texts and tables.
+    (r" *\b\d+(\.\d+)? m?s\b|\b\d{1,2}s\b|\btimeout \d+\.\d\b", " <duration>"),
+    // curl's own numbers, how it was built, and how many bytes they take.
     (
         r#""(?:time_\w+|speed_\w+|local_port|remote_port|conn_id|xfer_id|size_\w+|num_headers)":[0-9.]+|"curl_version":"[^"]*""#,
         "<curl's>",
     ),
+    (r#"(smoke/out/[a-z0-9.]+\.err",\s*"from": ?)\d+(,\s*"to": ?)\d+"#, "$1<from>$2<to>"),
     // The machine.
     (r"127\.0\.0\.1:\d+", "<loopback>"),
     (r"/[^ :\x22]*/team's staging [A-Za-z0-9]+", "<folder>"),
-    (r#"\b[0-9a-f]{64}\b"#, "<sha256>"),
+    (r"\b[0-9a-f]{64}\b", "<sha256>"),
     (
         r#"("(?:user|host|version|path|gitVersion|buildDate|gitCommit|goVersion|platform|compiler|kustomizeVersion|gitTreeState)": ?)"[^"]*""#,
         "$1<of the machine>",
@@ -63,6 +65,9 @@ fn shown(file: &str, folder: &Path) -> String {
             other => text.push(other),
         }
     }
+    if let Some(objects) = an_object_a_line(&bytes) {
+        text = objects;
+    }
     if file == "journal.jsonl" {
         text = with_the_watch_last(&text);
     }
@@ -71,6 +76,13 @@ fn shown(file: &str, folder: &Path) -> String {
         Some('\n') => text,
         Some(last) => format!("{text}{last}\n(no newline at the end)"),
     }
+}
+
+/// A list that `kubectl get -o json` printed: thousands of lines as it stands, an object a line here.
+fn an_object_a_line(bytes: &[u8]) -> Option<String> {
+    let list: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    let items = list.get("items")?.as_array()?;
+    Some(items.iter().map(|item| format!("{item}\n")).collect())
 }
 
 /// The watch writes into the journal beside the procedure: when, differs. Its lines stand behind the others here.
@@ -154,7 +166,7 @@ fn no_filter_hides_a_status_a_count_a_file_name_or_a_verdict() {
         "saw 0 0 1 0 http 401",
         "644 deploy/out/watch.pods.out",
         "=== smoke/responses/01-health.http",
-        "MODIFIED   dpp-api-6984f9c886-vbg9t   0/1   CrashLoopBackOff   2 (0s ago)   2s",
+        "MODIFIED   dpp-api-6984f9c886-vbg9t   0/1   CrashLoopBackOff   2",
         "10 pods Running, 0 restarts · service dpp-api has 3 endpoints",
         "Smoke: 8/10 FAIL",
         "apps/v1 Deployment dpp-staging dpp-api",

@@ -6,36 +6,34 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
 
-use rehearsal::{Rehearsal, Scenario};
+use rehearsal::{Answer, Rehearsal, Scenario, Until};
 use staging_dry_run::events::Event;
 use tempfile::TempDir;
 
-pub const API_KEY: &str = "sk_test_51N0tReallyAKey";
-
 /// A repository, a cluster, and the environment a release engineer would have.
-pub struct Staging {
-    pub cluster: Rehearsal,
-    pub folder: TempDir,
-    pub environment: BTreeMap<String, String>,
+pub(super) struct Staging {
+    pub(super) cluster: Rehearsal,
+    pub(super) folder: TempDir,
+    pub(super) environment: BTreeMap<String, String>,
     options: Vec<String>,
 }
 
 /// A run that is over.
-pub struct Ran {
-    pub staging: Staging,
-    pub status: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(super) struct Ran {
+    pub(super) staging: Staging,
+    pub(super) status: Option<i32>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
 }
 
 impl Staging {
     /// The scenario of this name.
-    pub fn of(name: &str) -> Self {
+    pub(super) fn of(name: &str) -> Self {
         Self::on(rehearsal::scenario(name).unwrap_or_else(|| panic!("no scenario {name}")))
     }
 
     /// A scenario, perhaps a derived one. The folder has a space and a quote in its path.
-    pub fn on(scenario: Scenario) -> Self {
+    pub(super) fn on(scenario: Scenario) -> Self {
         let folder = tempfile::Builder::new().prefix("team's staging ").tempdir().unwrap();
         let cluster = Rehearsal::start(scenario).unwrap();
         let repository = folder.path().join("repository");
@@ -60,23 +58,23 @@ impl Staging {
         Self { cluster, folder, environment: environment.into(), options: Vec::new() }
     }
 
-    pub fn repository(&self) -> PathBuf {
+    pub(super) fn repository(&self) -> PathBuf {
         self.folder.path().join("repository")
     }
 
     /// Sets a variable; an empty value unsets it.
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    pub fn option(mut self, option: &str) -> Self {
+    pub(super) fn option(mut self, option: &str) -> Self {
         self.options.push(option.to_owned());
         self
     }
 
     /// Edits a manifest.
-    pub fn manifest(self, name: &str, edit: impl FnOnce(String) -> String) -> Self {
+    pub(super) fn manifest(self, name: &str, edit: impl FnOnce(String) -> String) -> Self {
         let path = self.repository().join("k8s").join(name);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, edit(text)).unwrap();
@@ -84,7 +82,7 @@ impl Staging {
     }
 
     /// The program with this environment and nothing else of ours, ready to be started in the repository.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_staging-dry-run"));
         command
             .args(arguments)
@@ -98,19 +96,19 @@ impl Staging {
         command
     }
 
-    pub fn run(self) -> Ran {
+    pub(super) fn run(self) -> Ran {
         self.asks("run")
     }
 
     /// Runs a subcommand with the options given before.
-    pub fn asks(self, subcommand: &str) -> Ran {
+    pub(super) fn asks(self, subcommand: &str) -> Ran {
         let mut arguments = vec![subcommand];
         arguments.extend(self.options.iter().map(String::as_str));
         let output = self.command(&arguments).output().unwrap();
         self.ran(output)
     }
 
-    pub fn ran(self, output: Output) -> Ran {
+    pub(super) fn ran(self, output: Output) -> Ran {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let ran = Ran {
             status: output.status.code(),
@@ -126,34 +124,34 @@ impl Staging {
 
 impl Ran {
     #[track_caller]
-    pub fn exits(self, status: i32) -> Self {
+    pub(super) fn exits(self, status: i32) -> Self {
         assert_eq!(self.status, Some(status), "{}\n{}", self.stderr, self.stdout);
         self
     }
 
     #[track_caller]
-    pub fn says(self, words: &str) -> Self {
+    pub(super) fn says(self, words: &str) -> Self {
         assert!(self.stderr.contains(words), "not said: {words}\n{}", self.stderr);
         self
     }
 
     /// Asserted from the cluster's own log, never from our manifest.
     #[track_caller]
-    pub fn changed_nothing(self) -> Self {
+    pub(super) fn changed_nothing(self) -> Self {
         let writes = self.staging.cluster.writes();
         assert!(writes.is_empty(), "{writes:?}");
         self
     }
 
     #[track_caller]
-    pub fn wrote_nothing(self) -> Self {
+    pub(super) fn wrote_nothing(self) -> Self {
         let evidence = self.staging.repository().join("evidence");
         assert!(!evidence.exists(), "{evidence:?} is there");
         self
     }
 
     /// The evidence folder of the day's latest run.
-    pub fn evidence(&self) -> PathBuf {
+    pub(super) fn evidence(&self) -> PathBuf {
         let root = self.staging.repository().join("evidence/staging");
         let mut dated: Vec<PathBuf> = std::fs::read_dir(&root)
             .unwrap()
@@ -164,17 +162,17 @@ impl Ran {
         dated.pop().unwrap()
     }
 
-    pub fn manifest(&self) -> serde_json::Value {
+    pub(super) fn manifest(&self) -> serde_json::Value {
         serde_json::from_slice(&std::fs::read(self.evidence().join("manifest.json")).unwrap()).unwrap()
     }
 
-    pub fn events(&self) -> Vec<Event> {
+    pub(super) fn events(&self) -> Vec<Event> {
         let journal = std::fs::read_to_string(self.evidence().join("journal.jsonl")).unwrap();
         journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// What a criterion of this run came to.
-    pub fn criterion(&self, id: &str) -> String {
+    pub(super) fn criterion(&self, id: &str) -> String {
         let manifest = self.manifest();
         let found = manifest["criteria"].as_array().unwrap().iter().find(|criterion| criterion["id"] == id);
         found.unwrap()["state"].as_str().unwrap().to_owned()
@@ -182,7 +180,7 @@ impl Ran {
 }
 
 /// A scenario of the rehearsal's table, run once for all tests, with the times shortened where it waits for one.
-pub fn scenario_ran(name: &'static str) -> &'static Ran {
+pub(super) fn scenario_ran(name: &'static str) -> &'static Ran {
     static RAN: OnceLock<Mutex<BTreeMap<&'static str, &'static OnceLock<Ran>>>> = OnceLock::new();
     let cell = {
         let mut ran = RAN.get_or_init(Mutex::default).lock().unwrap();
@@ -192,8 +190,13 @@ pub fn scenario_ran(name: &'static str) -> &'static Ran {
 }
 
 /// The scenarios of the table; values are changed, never the path.
-pub fn shortened(name: &str) -> Staging {
-    let staging = Staging::of(name);
+pub(super) fn shortened(name: &str) -> Staging {
+    let mut scenario = rehearsal::scenario(name).unwrap_or_else(|| panic!("no scenario {name}"));
+    if name == "ready-after-30s" {
+        let not_yet = Answer::text(503, r#"{"status":"not_ready"}"#).until(Until::Asks(2));
+        scenario = scenario.answer("/readyz", not_yet);
+    }
+    let staging = Staging::on(scenario);
     match name {
         "rollout-timeout" | "image-pull" => staging.option("--rollout-timeout=2s"),
         "readyz-503" => staging.option("--health-timeout=2s"),
@@ -202,7 +205,7 @@ pub fn shortened(name: &str) -> Staging {
 }
 
 /// A PATH with only these programs of ours on it, and what else is given.
-pub fn path_with(folder: &Path, programs: &[&str]) -> String {
+pub(super) fn path_with(folder: &Path, programs: &[&str]) -> String {
     let bin = folder.join("bin");
     std::fs::create_dir_all(&bin).unwrap();
     for program in programs {
@@ -212,7 +215,7 @@ pub fn path_with(folder: &Path, programs: &[&str]) -> String {
     bin.to_str().unwrap().to_owned()
 }
 
-pub fn which(program: &str) -> PathBuf {
+pub(super) fn which(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     std::env::split_paths(&path)
         .map(|folder| folder.join(program))
@@ -220,7 +223,7 @@ pub fn which(program: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{program} is not on PATH"))
 }
 
-pub fn copy_folder(from: &Path, to: &Path) {
+pub(super) fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -245,16 +245,7 @@ fn create_pod(world: &mut World, deployment: &Value, set: &Value) {
         world.store.put(pod);
     }
     if let (When::After(delay), None) = (when, world.past) {
-        let (cluster, place) = (world.cluster.clone(), place(deployment).to_owned());
-        let deployment = text(deployment, "/metadata/name").to_owned();
-        if let Some(runtime) = cluster.upgrade().map(|cluster| cluster.runtime.clone()) {
-            runtime.spawn(async move {
-                tokio::time::sleep(delay).await;
-                if let Some(cluster) = cluster.upgrade() {
-                    rollouts::go_on(&mut cluster.world(), &place, &deployment, When::After(delay));
-                }
-            });
-        }
+        rollouts::go_on_later(world, place(deployment), text(deployment, "/metadata/name"), when, delay);
     }
 }
 

@@ -1,6 +1,8 @@
-//! A rollout's course: what moves pods on, and when. There is no clock in it, only what is asked of the server.
+//! A rollout's course: what moves pods on, and when. Mostly there is no clock in it, only what is
+//! asked of the server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -8,6 +10,9 @@ use super::deployments::{fate_of, kind, scale, update_statuses, view};
 use super::json::{list, number, text};
 use super::{World, events, pods};
 use crate::scenarios::{Fate, When};
+
+/// How long a rollout is watched before its new pods fail: `kubectl rollout status` has said what it waits for.
+const FIRST_WORDS: Duration = Duration::from_millis(500);
 
 /// Something happened that new pods of this Deployment may have waited for.
 pub(crate) fn go_on(world: &mut World, place: &str, name: &str, now: When) {
@@ -31,6 +36,19 @@ pub(crate) fn go_on(world: &mut World, place: &str, name: &str, now: When) {
             return;
         }
         scale(world, &deployment);
+    }
+}
+
+/// As [`go_on`], after a while.
+pub(crate) fn go_on_later(world: &World, place: &str, name: &str, now: When, delay: Duration) {
+    let (cluster, place, name) = (world.cluster.clone(), place.to_owned(), name.to_owned());
+    if let Some(runtime) = cluster.upgrade().map(|cluster| cluster.runtime.clone()) {
+        runtime.spawn(async move {
+            tokio::time::sleep(delay).await;
+            if let Some(cluster) = cluster.upgrade() {
+                go_on(&mut cluster.world(), &place, &name, now);
+            }
+        });
     }
 }
 
@@ -93,7 +111,10 @@ pub(crate) fn watched(world: &mut World, place: &str, name: &str) {
         world.cut = true;
         world.store.nudge();
     }
-    go_on(world, place, name, When::RolloutWatched);
+    match world.store.get(kind("Deployment"), place, name).map(|deployment| fate_of(world, &deployment)) {
+        Some((Fate::Ready, _)) | None => go_on(world, place, name, When::RolloutWatched),
+        Some(_) => go_on_later(world, place, name, When::RolloutWatched, FIRST_WORDS),
+    }
     if world.pods_watches > 1 {
         go_on(world, place, name, When::PodsWatchedAgain);
     }
