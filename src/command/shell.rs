@@ -27,6 +27,10 @@ pub fn quote(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.into();
     }
+    // Between single quotes bash changes nothing: the text reads as it is, backslashes and all.
+    if !word.is_empty() && !word.contains(['\'', '\0']) {
+        return format!("'{word}'");
+    }
     // A NUL is the only thing shlex objects to, and no argument of a process can hold one.
     let quoted = shlex::Quoter::new().allow_nul(true).quote(word);
     quoted.unwrap_or(Cow::Borrowed(word)).into_owned()

@@ -10,7 +10,7 @@ use staging_dry_run::evidence::redaction::Forms;
 use super::staging::{Ran, scenario_ran};
 
 /// What differs from run to run, and nothing else.
-const FILTERS: [(&str, &str); 11] = [
+const FILTERS: [(&str, &str); 12] = [
     // Moments: RFC 3339, as `kubectl describe` prints them, and a clock.
     (
         r"\b2\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| KST)|\b\w{3}, \d\d \w{3} 2\d{3} \d\d:\d\d:\d\d \+0000|\b\d\d:\d\d:\d\d\.\d{3}\b",
@@ -21,16 +21,20 @@ const FILTERS: [(&str, &str); 11] = [
     (r#"("(?:(?:duration|latency|waited|p95)_ms|duration_sec)": ?)\d+"#, "$1<time>"),
     // Durations and ages in texts and tables.
     (r" *\b\d+(\.\d+)? m?s\b|\b\d{1,2}s\b|\btimeout \d+\.\d\b", " <duration>"),
-    // curl's own numbers, how it was built, and how many bytes they take.
+    // curl's own numbers and how it was built; then how many bytes these take, and what programs say of themselves.
     (
         r#""(?:time_\w+|speed_\w+|local_port|remote_port|conn_id|xfer_id|size_\w+|num_headers)":[0-9.]+|"curl_version":"[^"]*""#,
         "<curl's>",
     ),
-    (r#"(smoke/out/[a-z0-9.]+\.err",\s*"from": ?)\d+(,\s*"to": ?)\d+"#, "$1<from>$2<to>"),
+    (
+        r#"((?:smoke/out/[a-z0-9.]+\.err|preflight/out/(?:version\.[a-z]+|server)\.(?:out|err))",\s*"from": ?)\d+(,\s*"to": ?)\d+"#,
+        "$1<from>$2<to>",
+    ),
     // The machine.
     (r"127\.0\.0\.1:\d+", "<loopback>"),
     (r"/[^ :\x22]*/team's staging [A-Za-z0-9]+", "<folder>"),
     (r"\b[0-9a-f]{64}\b", "<sha256>"),
+    (r"(?m)^(kubectl|curl|jq): .*$|\bkubectl 1\.\d+, curl \d+\.\d+, jq \d+\.\d+", "<tools>"),
     (
         r#"("(?:user|host|version|path|gitVersion|buildDate|gitCommit|goVersion|platform|compiler|kustomizeVersion|gitTreeState)": ?)"[^"]*""#,
         "$1<of the machine>",
@@ -55,6 +59,9 @@ fn page(ran: &Ran) -> String {
 }
 
 fn shown(file: &str, folder: &Path) -> String {
+    if ["version.", "server."].iter().any(|name| file.starts_with(&format!("preflight/out/{name}"))) {
+        return "(what this machine's programs say of their versions)".to_owned();
+    }
     let bytes = std::fs::read(folder.join(file)).unwrap();
     let mut text = String::new();
     for character in String::from_utf8_lossy(&bytes).chars() {
