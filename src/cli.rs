@@ -30,8 +30,12 @@ enum Asked {
     /// Do the ten smoke checks alone
     Smoke(SmokeOptions),
     /// Show every command a run would run, in order; run none
-    #[command(visible_alias = "dry-run")]
-    Plan(Common),
+    #[command(long_flag_alias = "dry-run")]
+    Plan {
+        /// The repository; the plan is the same for each
+        #[arg(long, value_name = "DIR", hide = true)]
+        root: Option<Utf8PathBuf>,
+    },
     /// Show the runbook's own words for a step, stop rule, criterion, check or exit code
     Explain {
         /// What to explain; without it, all there is
@@ -111,7 +115,7 @@ pub fn main(arguments: Vec<OsString>, surroundings: &Surroundings) -> u8 {
     };
     match cli.asked {
         Asked::Explain { id } => report::explain(id.as_deref()),
-        Asked::Plan(common) => plan(&common, surroundings),
+        Asked::Plan { .. } => plan(surroundings),
         Asked::Preflight(common) => carry_out(Scope::Preflight, common.into(), argv, surroundings),
         Asked::Smoke(smoke) => carry_out(Scope::Smoke, smoke.into(), argv, surroundings),
         Asked::Run(options) => carry_out(Scope::Whole, options, argv, surroundings),
@@ -192,9 +196,8 @@ fn job(
     })
 }
 
-fn plan(common: &Common, surroundings: &Surroundings) -> u8 {
+fn plan(surroundings: &Surroundings) -> u8 {
     let inputs = inputs::read(|name| surroundings.variable(name).map(ToOwned::to_owned)).ok();
-    let _ = common;
     report::plan(&run::plan(inputs.as_ref()));
     0
 }

@@ -228,8 +228,8 @@ fn why_incomplete(record: &Record) -> String {
     if let Some(signal) = record.interrupted {
         return format!("ended by signal {signal}");
     }
-    if let Some((id, by)) = verdict::unjudged(record) {
-        return format!("{id}: {}", by.says().unwrap_or("not judged"));
+    if let Some((id, why)) = verdict::unjudged(record) {
+        return format!("{id}: {why}");
     }
     "the run has not come to its end".to_owned()
 }

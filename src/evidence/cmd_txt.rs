@@ -12,7 +12,8 @@ use crate::runbook::Phase;
 const PRELUDE: &str = include_str!("cmd_prelude.bash");
 
 /// Stands in the prelude where the run sent a key.
-const NEEDS_KEY: &str = "\n: \"${STAGING_API_KEY:?the run sent a key: export STAGING_API_KEY}\"";
+const NEEDS_KEY: &str =
+    "\n[[ ${STAGING_API_KEY-} ]] || { echo 'The run sent a key: export STAGING_API_KEY.' >&2; exit 2; }";
 
 /// The shortest time a `rollout status` is given when it is run again, in ms.
 const LEAST_ROLLOUT_MS: u64 = 10_000;

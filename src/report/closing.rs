@@ -26,7 +26,9 @@ const OF_A_WHOLE_RUN: [&str; 2] = ["manifest", "files"];
 /// Prints the verdict on standard error, and then the last lines on standard output.
 pub fn closing(record: &Record, judgement: &Judgement, scope: Scope, place: Option<&Place>) {
     console::say(&block(record, judgement, scope, place));
-    console::tell(&last_lines(judgement, place));
+    if scope != Scope::Preflight {
+        console::tell(&last_lines(judgement, place));
+    }
 }
 
 /// The last lines; the first three are those of the script this program replaces.

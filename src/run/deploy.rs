@@ -43,7 +43,8 @@ impl Run {
     }
 
     /// Step 3: one rollout after the other, as the runbook waits. A STOP by the watch ends the waiting at once.
-    pub(super) fn rollout(&self) -> Result<(), Break> {
+    /// Returns when it ended: stop rule 3 counts from there.
+    pub(super) fn rollout(&self) -> Result<Instant, Break> {
         let start = Instant::now();
         for deployment in DEPLOYMENTS {
             let done = self.perform(step(&format!("rollout.{}", deployment.key)))?;
@@ -54,7 +55,8 @@ impl Run {
             }
             self.go_on()?;
         }
-        self.step_ended(3, start)
+        self.step_ended(3, start)?;
+        Ok(Instant::now())
     }
 
     /// Step 4, and the facts the success criteria are judged by.

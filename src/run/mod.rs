@@ -120,7 +120,7 @@ impl Run {
             Scope::Preflight => self.preflight(),
             Scope::Smoke => {
                 self.preflight_of_smoke()?;
-                self.smoke()
+                self.smoke(Instant::now())
             }
             Scope::Whole => {
                 self.preflight()?;
@@ -128,9 +128,9 @@ impl Run {
                     if self.job.options.apply {
                         self.deploy()?;
                     }
-                    self.rollout()?;
+                    let rolled_out = self.rollout()?;
                     self.after()?;
-                    self.smoke()
+                    self.smoke(rolled_out)
                 })
             }
         }

@@ -20,23 +20,22 @@ const SAMPLED: [u8; 3] = [1, 2, 10];
 
 impl Run {
     /// Step 5.
-    pub(super) fn smoke(&self) -> Result<(), Break> {
+    pub(super) fn smoke(&self, rolled_out: Instant) -> Result<(), Break> {
         let start = Instant::now();
-        self.await_health()?;
+        self.await_health(rolled_out)?;
         self.check()?;
         self.sample_latency()?;
         self.step_ended(5, start)
     }
 
     /// Stop rule 3: both paths are asked once a second, from the end of the rollout on, until they answer 200.
-    fn await_health(&self) -> Result<(), Break> {
-        let start = Instant::now();
+    fn await_health(&self, rolled_out: Instant) -> Result<(), Break> {
         let limit = Duration::from_millis(self.job.options.health_timeout_ms);
         let mut pending = vec![("gate.health", "/health"), ("gate.readyz", "/readyz")];
         for asks in 1.. {
             let ids: Vec<&str> = pending.iter().map(|(id, _)| *id).collect();
             let dones = self.side_by_side(&self.calls(&ids)?)?;
-            let waited = start.elapsed();
+            let waited = rolled_out.elapsed();
             let mut still = Vec::new();
             for ((id, path), done) in pending.iter().zip(&dones) {
                 let http_status = self.transfer(done)?.http_status;

@@ -10,7 +10,7 @@ use super::commands::was_halted;
 use super::{Break, Run};
 use crate::error::Error;
 use crate::events::{Conclusion, Sighting, What};
-use crate::facts::pod_table::{self, PodRow, WatchRow};
+use crate::facts::pod_table::{self, Event, PodRow, WatchRow};
 use crate::facts::pods;
 use crate::moment::Moment;
 use crate::runbook::step;
@@ -97,6 +97,10 @@ impl Run {
 
     fn take_watch_line(&self, eyes: &Eyes, line: &str) -> Result<(), Error> {
         if let WatchRow::Pod(row) = pod_table::watch_row(line) {
+            if row.event == Some(Event::Added) {
+                // Another pod may come under the name of one that was judged: a StatefulSet's does.
+                eyes.state.lock().unwrap_or_else(PoisonError::into_inner).judged.remove(&row.name);
+            }
             self.look_at(eyes, &row, "watch.pods")?;
             eyes.state.lock().unwrap_or_else(PoisonError::into_inner).rows += 1;
             eyes.changed.notify_all();

@@ -37,6 +37,9 @@ pub enum Verdict {
 /// invert one row at a time to show that each decides something.
 pub type Lens<'a> = &'a dyn Fn(&str, bool) -> bool;
 
+/// The commands whose exit status decides.
+const DECISIVE: [&str; 3] = ["use-context", "apply.", "rollout."];
+
 /// Takes every row's judgement as it is.
 pub fn as_judged(_row: &str, holds: bool) -> bool {
     holds
@@ -88,16 +91,18 @@ pub fn judge_through(record: &Record, lens: Lens) -> Judgement {
     }
 }
 
-/// The first command whose status a rule would have judged, had we not ended it ourselves.
-pub fn unjudged(record: &Record) -> Option<(&str, EndedBy)> {
-    let decisive = |id: &str| ["use-context", "apply.", "rollout."].iter().any(|start| id.starts_with(start));
-    record
-        .commands
-        .iter()
-        .filter(|command| decisive(&command.intent.id))
-        .filter_map(|command| command.outcome.as_ref())
-        .find(|outcome| outcome.ended_by.is_our_doing() && outcome.ended_by != EndedBy::StagingDryRun)
-        .map(|outcome| (outcome.id.as_str(), outcome.ended_by))
+/// The first command whose result a rule would have judged, had it given one, and why it gave none: we ended it
+/// ourselves, or it failed where only its output could have told.
+pub fn unjudged(record: &Record) -> Option<(&str, &str)> {
+    record.commands.iter().filter_map(|command| command.outcome.as_ref()).find_map(|outcome| {
+        let by_us = outcome.ended_by != EndedBy::StagingDryRun && outcome.ended_by.is_our_doing();
+        let gave_none = match outcome.id.as_str() {
+            "objects.after" => !outcome.succeeded() && outcome.ended_by != EndedBy::StagingDryRun,
+            id => by_us && DECISIVE.iter().any(|start| id.starts_with(start)),
+        };
+        let why = outcome.ended_by.says().or(outcome.said.as_deref()).unwrap_or("it failed without a word");
+        gave_none.then_some((outcome.id.as_str(), why))
+    })
 }
 
 /// Whether an answer passes its check.

@@ -47,7 +47,7 @@ impl Staging {
         let environment = [
             ("KUBECONFIG", kubeconfig.to_str().unwrap()),
             ("STAGING_CONTEXT", "team's staging"),
-            ("STAGING_NAMESPACE", "dpp-staging"),
+            ("STAGING_NAMESPACE", cluster.staging_namespace()),
             ("STAGING_BASE_URL", &cluster.base_url()),
             ("STAGING_METRICS_URL", &cluster.metrics_url()),
             ("AWS_ACCOUNT_ID", "123456789012"),

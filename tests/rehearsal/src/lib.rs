@@ -124,6 +124,11 @@ impl Rehearsal {
         self.scenario.context_namespace()
     }
 
+    /// What `STAGING_NAMESPACE` is to whoever deploys.
+    pub fn staging_namespace(&self) -> &str {
+        self.scenario.staging_namespace()
+    }
+
     /// Every request to the API server, in the order they came.
     pub fn requests(&self) -> Vec<Request> {
         self.log.requests()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Parser;
-use rehearsal::{Fate, NAMESPACE, Rehearsal, SCENARIOS, USER, When, With, scenario};
+use rehearsal::{Fate, Rehearsal, SCENARIOS, USER, When, With, scenario};
 
 /// A Kubernetes cluster and an API to rehearse on: simulated, on loopback, for the real kubectl, curl and jq.
 #[derive(Parser, Debug)]
@@ -76,7 +76,7 @@ fn run(options: &Options) -> std::io::Result<u8> {
     let environment = [
         ("KUBECONFIG", kubeconfig.to_string()),
         ("STAGING_CONTEXT", "staging-cluster".to_owned()),
-        ("STAGING_NAMESPACE", NAMESPACE.to_owned()),
+        ("STAGING_NAMESPACE", cluster.staging_namespace().to_owned()),
         ("STAGING_BASE_URL", cluster.base_url()),
         ("STAGING_METRICS_URL", cluster.metrics_url()),
         ("AWS_ACCOUNT_ID", "123456789012".to_owned()),

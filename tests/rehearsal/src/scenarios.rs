@@ -192,6 +192,8 @@ pub enum With {
     Denied(Denied),
     /// The default namespace of the kubeconfig's context; empty: none.
     ContextNamespace(Text),
+    /// The namespace that whoever deploys believes to be the right one.
+    StagingNamespace(Text),
     /// The namespace `dpp-staging` is not there, nor anything in it.
     NoNamespace,
     /// The server ends the first watch of pods, silently, when the first rollout is watched.
@@ -343,8 +345,8 @@ pub static SCENARIOS: &[Row] = &[
     },
     Row {
         name: "wrong-namespace",
-        about: "the context's default namespace is another one (default) than the one to deploy to",
-        with: &[With::ContextNamespace(Cow::Borrowed("default"))],
+        about: "STAGING_NAMESPACE is another one (default) than the manifests name",
+        with: &[With::StagingNamespace(Cow::Borrowed("default"))],
     },
     Row {
         name: "watch-cut",
@@ -385,6 +387,11 @@ impl Scenario {
     pub(crate) fn context_namespace(&self) -> Option<&str> {
         let given = self.last(|with| if let With::ContextNamespace(name) = with { Some(name) } else { None });
         given.map(|name| &**name).filter(|name| !name.is_empty())
+    }
+
+    pub(crate) fn staging_namespace(&self) -> &str {
+        let given = self.last(|with| if let With::StagingNamespace(name) = with { Some(name) } else { None });
+        given.map_or(crate::NAMESPACE, |name| name)
     }
 
     pub(crate) fn term_exit_code(&self, deployment: &str) -> i32 {

@@ -193,7 +193,8 @@ fn strict_validation_names_unknown_fields() {
 
 #[test]
 fn an_object_without_a_namespace_lands_in_the_contexts() {
-    let bench = named("wrong-namespace");
+    let elsewhere = With::ContextNamespace("default".into());
+    let bench = bench::bench(scenario("healthy").unwrap().with(elsewhere));
     let manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
     let landed = bench.apply(manifest, "--dry-run=server -o jsonpath={.metadata.namespace}").ok();
     assert_eq!(landed, "default");
