@@ -1,4 +1,4 @@
-//! The procedure, one file a phase. [`Run::procedure`] is its table of contents.
+//! The procedure, one file a phase. `Run::procedure` is its table of contents.
 
 mod begin;
 mod commands;

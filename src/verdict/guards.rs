@@ -276,13 +276,15 @@ fn not_accepted(record: &Record) -> Vec<(String, String)> {
         .iter()
         .flat_map(|deployment| {
             failed(record, &format!("guard.{}", deployment.key), |_, said| {
-                (
-                    format!("{} is not accepted: {said}", deployment.manifest),
+                let next = if said.contains("(Forbidden)") {
+                    "ask the cluster's administrator for what `kubectl apply` needs there".to_owned()
+                } else {
                     format!(
                         "mend it; a run keeps the whole answer in preflight/out/guard.{}.err",
                         deployment.key
-                    ),
-                )
+                    )
+                };
+                (format!("{} is not accepted: {said}", deployment.manifest), next)
             })
         })
         .collect()

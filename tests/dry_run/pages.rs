@@ -89,7 +89,8 @@ fn shown(file: &str, folder: &Path) -> String {
 fn an_object_a_line(bytes: &[u8]) -> Option<String> {
     let list: serde_json::Value = serde_json::from_slice(bytes).ok()?;
     let items = list.get("items")?.as_array()?;
-    Some(items.iter().map(|item| format!("{item}\n")).collect())
+    let lines: Vec<String> = items.iter().map(serde_json::Value::to_string).collect();
+    Some(lines.join("\n") + "\n")
 }
 
 /// The watch writes into the journal beside the procedure: when, differs. Its lines stand behind the others here.
@@ -156,7 +157,7 @@ pages! {
 fn no_filter_hides_a_status_a_count_a_file_name_or_a_verdict() {
     let lines = [
         r#""exit": [0, 1, 124, 137]"#,
-        r#"exit 1"#,
+        "exit 1",
         r#""ended_by": "staging-dry-run""#,
         r#""http_status": "503""#,
         r#""http_code":503,"#,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use staging_dry_run::command;
 use staging_dry_run::record::Record;
-use staging_dry_run::runbook::{CHECKS, Permission, STEPS, document};
+use staging_dry_run::runbook::{CHECKS, Check, Permission, STEPS, document};
 use staging_dry_run::verdict::{self, CRITERIA, GUARDS, Judgement, STOP_RULES};
 
 use super::staging::scenario_ran;
@@ -91,7 +91,7 @@ fn no_row_is_without_a_scenario_that_it_decides() {
         .map(|row| row.id.to_owned())
         .chain(GUARDS.iter().map(|row| row.id.to_owned()))
         .chain(CRITERIA.iter().map(|row| row.id.to_owned()))
-        .chain(CHECKS.iter().map(|row| row.id()))
+        .chain(CHECKS.iter().map(Check::id))
         .chain(Permission::required().into_iter().map(|row| row.id))
         .collect();
     for row in rows {

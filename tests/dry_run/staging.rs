@@ -146,7 +146,7 @@ impl Ran {
     #[track_caller]
     pub(super) fn wrote_nothing(self) -> Self {
         let evidence = self.staging.repository().join("evidence");
-        assert!(!evidence.exists(), "{evidence:?} is there");
+        assert!(!evidence.exists(), "{} is there", evidence.display());
         self
     }
 
