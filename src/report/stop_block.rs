@@ -91,7 +91,10 @@ fn waiting_pods<'r>(record: &'r Record, of: Option<&Deployment>) -> Vec<&'r Pod>
 }
 
 fn pods_in_trouble(record: &Record, of: Option<&Deployment>) -> Vec<String> {
-    let pods = waiting_pods(record, of);
+    let mut pods = waiting_pods(record, of);
+    // Nobody waited for the rollouts behind the one that failed: that their pods are not ready yet is no cause.
+    let is_its = |pod: &Pod| of.is_none_or(|of| pod.deployment.as_deref() == Some(of.name));
+    pods.retain(|pod| is_its(pod) || pod.trouble().is_some());
     let mut told: Vec<String> = pods.iter().take(PODS).map(|pod| in_trouble(pod)).collect();
     if pods.len() > PODS {
         told.push(format!("and {} more", count(pods.len() - PODS, "pod")));
