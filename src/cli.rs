@@ -63,7 +63,7 @@ struct Common {
     /// Show the verdict alone
     #[arg(short, long)]
     quiet: bool,
-    /// Show every command as it starts and ends
+    /// Show every command as it starts and ends, and what those that deploy and wait print
     #[arg(short, long, conflicts_with = "quiet")]
     verbose: bool,
 }

@@ -77,6 +77,13 @@ impl Screen {
         }
     }
 
+    /// Shows a line that a command prints, as it prints it.
+    pub fn child_line(&mut self, line: &str) {
+        if self.verbosity == Verbosity::Live {
+            console::say(&format!("    {}\n", printable(line)));
+        }
+    }
+
     /// The text for an event: nothing for most of them.
     fn told(&mut self, event: &Event, record: &Record) -> String {
         match &event.what {

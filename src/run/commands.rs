@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
+use super::lines::Lines;
 use super::{Break, Run};
 use crate::command::{self, Pipeline};
 use crate::error::Error;
@@ -54,7 +55,11 @@ impl Run {
 
     /// Runs a row's command to its end.
     pub(super) fn perform(&self, step: &Step) -> Result<Done, Break> {
-        let done = self.perform_call(&self.call(step, &[])?, &mut io::sink(), &[&self.signal, &self.stop])?;
+        let mut live = Lines::new(|line: &str| {
+            self.ledger.screen(|screen, _| screen.child_line(line));
+            Ok(())
+        });
+        let done = self.perform_call(&self.call(step, &[])?, &mut live, &[&self.signal, &self.stop])?;
         self.go_on()?;
         Ok(done)
     }

@@ -7,6 +7,7 @@ mod describe;
 mod dump;
 mod end;
 mod ledger;
+mod lines;
 mod overlay;
 mod plan;
 mod preflight;

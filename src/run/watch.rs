@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::commands::was_halted;
+use super::lines::Lines;
 use super::{Break, Run};
 use crate::error::Error;
 use crate::events::{Conclusion, Sighting, What};
@@ -72,7 +73,7 @@ impl Run {
     fn watch(&self, eyes: &Eyes) -> Result<(), Error> {
         loop {
             let call = self.call(step("watch.pods"), &[])?;
-            let mut lines = Lines { rest: Vec::new(), take: |line: &str| self.take_watch_line(eyes, line) };
+            let mut lines = Lines::new(|line: &str| self.take_watch_line(eyes, line));
             let done = self.perform_call(&call, &mut lines, &[&self.signal, &self.watched_enough])?;
             if was_halted(&done) || self.watched_enough.wait(AGAIN) || self.signal.is_pulled() {
                 return Ok(());
@@ -83,13 +84,10 @@ impl Run {
     fn list_beside(&self, eyes: &Eyes) -> Result<(), Error> {
         while !self.watched_enough.wait(LISTING) && !self.signal.is_pulled() {
             let call = self.call(step("list.pods"), &[])?;
-            let mut lines = Lines {
-                rest: Vec::new(),
-                take: |line: &str| match pod_table::list_row(line) {
-                    Some(row) => self.look_at(eyes, &row, "list.pods"),
-                    None => Ok(()),
-                },
-            };
+            let mut lines = Lines::new(|line: &str| match pod_table::list_row(line) {
+                Some(row) => self.look_at(eyes, &row, "list.pods"),
+                None => Ok(()),
+            });
             self.perform_call(&call, &mut lines, &[&self.signal, &self.watched_enough])?;
         }
         Ok(())
@@ -155,26 +153,5 @@ impl Run {
             record.sightings.iter().filter(excused).map(|judged| judged.sighting.clone()).collect()
         });
         excused.iter().try_for_each(|sighting| self.judge_sighting(sighting))
-    }
-}
-
-/// Cuts what a command prints into lines. kubectl writes a table cell by cell: only a newline ends a line.
-struct Lines<F> {
-    rest: Vec<u8>,
-    take: F,
-}
-
-impl<F: FnMut(&str) -> Result<(), Error>> Write for Lines<F> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.rest.extend_from_slice(bytes);
-        while let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
-            (self.take)(String::from_utf8_lossy(&line).trim_end()).map_err(io::Error::other)?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
