@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Lens;
+use crate::events::EndedBy;
 use crate::record::Record;
 use crate::runbook::{DEPLOYMENTS, Deployment};
 
@@ -346,7 +347,8 @@ fn failed(
 ) -> Vec<(String, String)> {
     record
         .outcome(id)
-        .filter(|outcome| !outcome.succeeded())
+        // What was ended because a stop rule had fired meanwhile says nothing about what it asked.
+        .filter(|outcome| !outcome.succeeded() && outcome.ended_by != EndedBy::StagingDryRun)
         .map(|outcome| {
             let by_us = outcome.ended_by.says();
             finding(record, outcome.said.as_deref().or(by_us).unwrap_or("it said nothing"))
