@@ -1,3 +1,4 @@
+use std::io;
 use std::time::Instant;
 
 use super::{Break, Run};
@@ -19,7 +20,9 @@ impl Run {
     }
 
     fn apply(&self, deployment: &Deployment) -> Result<(), Break> {
-        let done = self.perform(step(&format!("apply.{}", deployment.key)))?;
+        let call = self.call(step(&format!("apply.{}", deployment.key)), &[])?;
+        let done = self.perform_call(&call, &mut io::sink(), &[&self.signal, &self.stop])?;
+        // Of one that failed, too: what it had changed before it did.
         let objects = apply::applied(&self.stdout(&done)?);
         self.note(What::Applied { file: deployment.manifest.to_owned(), objects })?;
         self.go_on()
