@@ -217,7 +217,7 @@ fn too_few_passed(record: &Record, lens: Lens) -> Option<Observation> {
 /// A pod that is being deleted prints `Error` when its containers end non-zero on TERM, after the rollout has
 /// succeeded: it does not count. One that runs again meanwhile does: its last state is quoted. A pod that was
 /// failing before the deploy may be what the rollout mends: it is excused until the rollouts have ended, but
-/// not when the apply changed nothing about its Deployment.
+/// not when nothing is applied, or the apply changed nothing about its Deployment.
 pub fn conclude(
     record: &Record,
     sighting: &Sighting,
@@ -256,7 +256,8 @@ fn failed_last(pod: &Pod) -> Option<Failing> {
 fn excuse(record: &Record, name: &str, uid: &str) -> Option<String> {
     let (_, failing) = record.pods_before.as_ref()?;
     let before = failing.iter().find(|before| before.pod == name && before.uid == uid)?;
-    if record.rollouts.len() == DEPLOYMENTS.len() {
+    let applies = record.began.as_ref().is_some_and(|(_, began)| began.options.apply);
+    if !applies || record.rollouts.len() == DEPLOYMENTS.len() {
         return None;
     }
     let unchanged = before.deployment.as_ref().is_some_and(|deployment| {
