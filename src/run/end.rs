@@ -21,15 +21,7 @@ impl Run {
         let code = self.ledger.screen(|_, record| {
             let judgement = verdict::judge(record);
             report::closing(record, &judgement, self.job.scope, place.as_ref());
-            match self.job.scope {
-                Scope::Preflight if judgement.findings.is_empty() && record.failed.is_none() => 0,
-                Scope::Smoke
-                    if judgement.stop.is_none() && record.checks.len() == crate::runbook::CHECKS.len() =>
-                {
-                    0
-                }
-                _ => judgement.exit_code,
-            }
+            judgement.exit_code
         });
         if self.job.scope != Scope::Whole {
             // It was ours, and held nothing but this run.
