@@ -55,13 +55,18 @@ impl Run {
 
     /// Runs a row's command to its end.
     pub(super) fn perform(&self, step: &Step) -> Result<Done, Break> {
+        let done = self.perform_live(step)?;
+        self.go_on()?;
+        Ok(done)
+    }
+
+    /// As [`Run::perform`], before it is judged whether the run goes on.
+    pub(super) fn perform_live(&self, step: &Step) -> Result<Done, Error> {
         let mut live = Lines::new(|line: &str| {
             self.ledger.screen(|screen, _| screen.child_line(line));
             Ok(())
         });
-        let done = self.perform_call(&self.call(step, &[])?, &mut live, &[&self.signal, &self.stop])?;
-        self.go_on()?;
-        Ok(done)
+        self.perform_call(&self.call(step, &[])?, &mut live, &[&self.signal, &self.stop])
     }
 
     /// Runs a command to its end; `tee` gets its standard output too, after it was kept.

@@ -1,4 +1,3 @@
-use std::io;
 use std::time::Instant;
 
 use super::{Break, Run};
@@ -20,8 +19,7 @@ impl Run {
     }
 
     fn apply(&self, deployment: &Deployment) -> Result<(), Break> {
-        let call = self.call(step(&format!("apply.{}", deployment.key)), &[])?;
-        let done = self.perform_call(&call, &mut io::sink(), &[&self.signal, &self.stop])?;
+        let done = self.perform_live(step(&format!("apply.{}", deployment.key)))?;
         // Of one that failed, too: what it had changed before it did.
         let objects = apply::applied(&self.stdout(&done)?);
         self.note(What::Applied { file: deployment.manifest.to_owned(), objects })?;
