@@ -36,8 +36,8 @@ const FILTERS: [(&str, &str); 12] = [
     (r"\b[0-9a-f]{64}\b", "<sha256>"),
     (r"(?m)^(kubectl|curl|jq): .*$|\bkubectl 1\.\d+, curl \d+\.\d+, jq \d+\.\d+", "<tools>"),
     (
-        r#"("(?:user|host|version|path|gitVersion|buildDate|gitCommit|goVersion|platform|compiler|kustomizeVersion|gitTreeState)": ?)"[^"]*""#,
-        "$1<of the machine>",
+        r#"("path": ?)"[^"]*/(?:cat|curl|jq|kubectl|sed)"|("(?:host|version|gitVersion|buildDate|gitCommit|goVersion|platform|compiler|kustomizeVersion|gitTreeState)": ?)"[^"]*""#,
+        "$1$2<of the machine>",
     ),
 ];
 
@@ -156,6 +156,7 @@ pages! {
 #[test]
 fn no_filter_hides_a_status_a_count_a_file_name_or_a_verdict() {
     let lines = [
+        r#""path": "/readyz""#,
         r#""exit": [0, 1, 124, 137]"#,
         "exit 1",
         r#""ended_by": "staging-dry-run""#,

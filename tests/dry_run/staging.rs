@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 use rehearsal::{Answer, Rehearsal, Scenario, Until};
 use staging_dry_run::events::Event;
@@ -196,10 +197,16 @@ pub(super) fn shortened(name: &str) -> Staging {
         let not_yet = Answer::text(503, r#"{"status":"not_ready"}"#).until(Until::Asks(2));
         scenario = scenario.answer("/readyz", not_yet);
     }
+    if name == "readyz-503" {
+        // Longer than the limit: it is asked just once, on a slow machine too.
+        let slow =
+            Answer { takes: Duration::from_millis(1500), ..Answer::text(503, r#"{"status":"not_ready"}"#) };
+        scenario = scenario.answer("/readyz", slow);
+    }
     let staging = Staging::on(scenario);
     match name {
         "rollout-timeout" | "image-pull" => staging.option("--rollout-timeout=2s"),
-        "readyz-503" => staging.option("--health-timeout=2s"),
+        "readyz-503" => staging.option("--health-timeout=1s"),
         _ => staging,
     }
 }
