@@ -66,9 +66,9 @@ impl Run {
         let stretch = self.ledger.read(|record| {
             let pod = verdict::judge(record).stop?.saw.pod?;
             let log = |id: &str| {
-                let of_pod = format!(" logs {} ", crate::command::quote(&pod));
+                let of_pod = format!(" -- {}", crate::command::quote(&pod));
                 let mut logs = record.commands.iter().filter(|command| command.intent.id == id);
-                logs.find(|command| command.intent.text.contains(&of_pod))?.outcome.as_ref()?.stdout.clone()
+                logs.find(|command| command.intent.text.ends_with(&of_pod))?.outcome.as_ref()?.stdout.clone()
             };
             log("dump.previous").or_else(|| log("dump.logs"))
         });

@@ -168,6 +168,7 @@ fn dump(id: &'static str, file: &'static str, text: &'static str) -> Step {
 /// Every command whose text is known beforehand, in the order of the run.
 ///
 /// The runbook's own have their heading; the others are read-only commands beside them.
+/// Names that come from the cluster stand behind `--`, where none of them is an option.
 /// Guards, permissions and checks are made from their own tables: [`guard_step`],
 /// [`super::step_for`], [`check_step`].
 pub static STEPS: LazyLock<Vec<Step>> = LazyLock::new(|| {
@@ -252,7 +253,7 @@ pub static STEPS: LazyLock<Vec<Step>> = LazyLock::new(|| {
                 "confirm.pod",
                 Phase::Deploy,
                 "a failing pod is no pod that is being deleted (stop rule 2)",
-                r#"kubectl --context="$STAGING_CONTEXT" get pod "$POD" -n "$STAGING_NAMESPACE" -o json"#,
+                r#"kubectl --context="$STAGING_CONTEXT" get pod -n "$STAGING_NAMESPACE" -o json -- "$POD""#,
             )
         },
         ours(
@@ -363,12 +364,12 @@ pub static STEPS: LazyLock<Vec<Step>> = LazyLock::new(|| {
         dump(
             "dump.logs",
             "dump_logs/app_logs_tail.txt",
-            r#"kubectl --context="$STAGING_CONTEXT" logs "$POD" -n "$STAGING_NAMESPACE" --all-containers --prefix --tail=200"#,
+            r#"kubectl --context="$STAGING_CONTEXT" logs -n "$STAGING_NAMESPACE" --all-containers --prefix --tail=200 -- "$POD""#,
         ),
         dump(
             "dump.previous",
             "dump_logs/app_logs_tail.txt",
-            r#"kubectl --context="$STAGING_CONTEXT" logs "$POD" -n "$STAGING_NAMESPACE" -c "$CONTAINER" --prefix --tail=200 --previous"#,
+            r#"kubectl --context="$STAGING_CONTEXT" logs -n "$STAGING_NAMESPACE" -c "$CONTAINER" --prefix --tail=200 --previous -- "$POD""#,
         ),
     ]
 });
