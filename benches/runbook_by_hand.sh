@@ -99,7 +99,7 @@ smoke_started=${EPOCHREALTIME/./}
   for path in /health /readyz /.well-known/openapi.json /llms.txt /api-docs /redoc; do
     check "GET $path" "$STAGING_BASE_URL$path" 200
   done
-  check "GET /metrics" "${STAGING_METRICS_URL:-$STAGING_BASE_URL/metrics}" 200
+  check "GET /metrics" "${STAGING_METRICS_URL:-$STAGING_BASE_URL}/metrics" 200
   for path in /pricing/ssot.json /docs/quickstart.md; do check "GET $path" "$STAGING_BASE_URL$path" 200; done
   if [[ -n ${STAGING_API_KEY-} ]]; then
     check "GET /v1/runs" "$STAGING_BASE_URL/v1/runs" 200 -H @<(printf 'Authorization: Bearer %s\n' "$STAGING_API_KEY")
