@@ -4,6 +4,7 @@
 //! cargo bench --bench figures                         all of them
 //! cargo bench --bench figures -- start size           some
 //! cargo bench --bench figures -- start --runs=3       fewer turns (10 unless given)
+//! cargo bench --bench figures -- crash --by-hand=20s  a shorter `rollout status` by hand than the runbook's 5m
 //! ```
 //! Exit status 1 when a figure is missed.
 #![allow(
@@ -12,24 +13,52 @@
     reason = "a measurement that can't be made ends here, aloud"
 )]
 
-use std::process::{Command, ExitCode, Stdio};
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use stage::Stage;
+
+/// The runbook by hand.
+const BY_HAND: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/runbook_by_hand.sh");
 
 /// The tool, built with this bench: in the release profile, unless Cargo was told otherwise.
 const TOOL: &str = env!("CARGO_BIN_EXE_staging-dry-run");
 
 /// Takes one figure or some that belong together, in so many turns.
-type Measure = fn(&mut Table, usize);
+type Measure = fn(&mut Table, &Asked);
 
 /// The figures, and the name that chooses each.
-const FIGURES: &[(&str, Measure)] = &[("start", start), ("size", size)];
+const FIGURES: &[(&str, Measure)] = &[
+    ("start", start),
+    ("size", size),
+    ("happy", happy),
+    ("crash", crash),
+    ("checks", checks),
+    ("logs", logs),
+];
+
+/// What the command line asked for.
+struct Asked {
+    runs: usize,
+    /// The timeout of `rollout status` by hand.
+    by_hand: String,
+}
 
 fn main() -> ExitCode {
-    let mut runs = 10;
+    let mut asked = Asked { runs: 10, by_hand: "5m".to_owned() };
     let mut chosen = Vec::new();
     for argument in std::env::args().skip(1) {
         if let Some(number) = argument.strip_prefix("--runs=") {
-            runs = number.parse().unwrap();
+            asked.runs = number.parse().unwrap();
+        } else if let Some(timeout) = argument.strip_prefix("--by-hand=") {
+            timeout.clone_into(&mut asked.by_hand);
         } else if !argument.starts_with("--") {
             chosen.push(argument); // Cargo itself passes `--bench`.
         }
@@ -43,14 +72,14 @@ fn main() -> ExitCode {
     for (_, measure) in
         FIGURES.iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|one| one == name))
     {
-        measure(&mut table, runs);
+        measure(&mut table, &asked);
     }
     ExitCode::from(u8::from(table.missed))
 }
 
 /// `--version` beside a program that does nothing.
-fn start(table: &mut Table, runs: usize) {
-    let turns = runs * 20;
+fn start(table: &mut Table, asked: &Asked) {
+    let turns = asked.runs * 20;
     let [tool, nothing] = in_turns(
         turns,
         [&mut || wall(Command::new(TOOL).arg("--version")), &mut || wall(&mut Command::new("/bin/true"))],
@@ -65,10 +94,362 @@ fn start(table: &mut Table, runs: usize) {
 }
 
 /// The binary on disk.
-fn size(table: &mut Table, _: usize) {
+fn size(table: &mut Table, _: &Asked) {
     #[allow(clippy::cast_precision_loss, reason = "a file of some megabytes")]
-    let value = std::fs::metadata(TOOL).unwrap().len() as f64 / 1e6;
+    let value = fs::metadata(TOOL).unwrap().len() as f64 / 1e6;
     table.row(&Row { figure: "the binary", value, beside: None, limit: 3.0, unit: "MB" });
+}
+
+/// A whole run beside the runbook by hand, each on a cluster started for it.
+fn happy(table: &mut Table, asked: &Asked) {
+    let api_takes = |millis| move || Stage::slow_api(Duration::from_millis(millis), Duration::ZERO);
+    let stages: [(&str, &dyn Fn() -> Stage); 2] =
+        [("", &Stage::healthy), (", API takes 30 ms", &api_takes(30))];
+    for (kind, stage) in stages {
+        let [tool, by_hand] = in_turns(
+            asked.runs,
+            [&mut || wall(stage().command(TOOL).arg("run")), &mut || wall(&mut stage().command(BY_HAND))],
+        );
+        table.row(&Row {
+            figure: &format!("happy path{kind}, median of {}", asked.runs),
+            value: tool.as_secs_f64(),
+            beside: Some(("by hand", by_hand.as_secs_f64())),
+            limit: by_hand.as_secs_f64(),
+            unit: "s",
+        });
+    }
+}
+
+/// From the crash of a pod, 2 s after it was scheduled, to the STOP.
+fn crash(table: &mut Table, asked: &Asked) {
+    let (mut seen, mut bare_seen, mut confirmed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut decided, mut whole) = (Vec::new(), Vec::new());
+    for _ in 0..asked.runs {
+        let stage = Stage::crash_after(Duration::from_secs(2));
+        let bare = BareWatch::start(&stage);
+        let began = Instant::now();
+        let status = quiet(stage.command(TOOL).arg("run")).status().unwrap();
+        whole.push(began.elapsed());
+        assert_eq!(status.code(), Some(1), "a crash loop is a STOP");
+        let manifest = manifest(stage.folder());
+        let seen_at = end_of_millisecond(time(&manifest["stop"]["seen_at"]));
+        let look = command(&manifest, |id, _| id == "confirm.pod");
+        let decision = end_of_millisecond(time(&look["started"]) + took(look));
+        let written = stage.crash_written();
+        seen.push(between(written, seen_at));
+        bare_seen.push(between(written, bare.end()));
+        confirmed.push(between(written, decision));
+        decided.push(between(time(&command(&manifest, |id, _| id == "apply.api")["started"]), decision));
+    }
+    let [seen, bare_seen, confirmed, decided, whole] =
+        [seen, bare_seen, confirmed, decided, whole].map(median);
+    let runs = asked.runs;
+    table.row(&Row {
+        figure: &format!("crash loop, event to stop.seen_at, median of {runs}"),
+        value: millis(seen),
+        beside: Some(("bare kubectl --watch", millis(bare_seen))),
+        limit: 300.0,
+        unit: "ms",
+    });
+    table.row(&Row {
+        figure: &format!("crash loop, event to decision, median of {runs}"),
+        value: millis(confirmed),
+        beside: Some(("bare kubectl --watch", millis(bare_seen))),
+        limit: 300.0,
+        unit: "ms",
+    });
+    table.row(&Row {
+        figure: &format!("crash loop, apply to decision, median of {runs}"),
+        value: decided.as_secs_f64(),
+        beside: None,
+        limit: 2.9,
+        unit: "s",
+    });
+    let stage = Stage::crash_after(Duration::from_secs(2));
+    let began = Instant::now();
+    let status = quiet(stage.command(BY_HAND).env("ROLLOUT_TIMEOUT", &asked.by_hand)).status().unwrap();
+    let by_hand = began.elapsed();
+    assert_eq!(status.code(), Some(1), "a crash loop is a STOP by hand too");
+    table.row(&Row {
+        figure: &format!("crash loop, whole run, median of {runs}"),
+        value: whole.as_secs_f64(),
+        beside: Some((&format!("by hand, once (timeout {})", asked.by_hand), by_hand.as_secs_f64())),
+        limit: 5.0,
+        unit: "s",
+    });
+}
+
+/// The ten checks beside the slowest of them, and beside the ten by hand, on an API that takes its time.
+fn checks(table: &mut Table, asked: &Asked) {
+    let (mut ten, mut slowest, mut by_hand) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..asked.runs {
+        let stage = Stage::slow_api(Duration::from_millis(50), Duration::from_millis(50));
+        wall(stage.command(TOOL).arg("run"));
+        let manifest = manifest(stage.folder());
+        let checks: Vec<(Timestamp, Duration)> = manifest["commands"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|command| command["id"].as_str().unwrap().starts_with("check."))
+            .map(|command| (time(&command["started"]), took(command)))
+            .collect();
+        assert_eq!(checks.len(), 10);
+        let began = checks.iter().map(|(began, _)| *began).min().unwrap();
+        ten.push(checks.iter().map(|(started, took)| between(began, *started) + *took).max().unwrap());
+        slowest.push(checks.iter().map(|(_, took)| *took).max().unwrap());
+
+        let stage = Stage::slow_api(Duration::from_millis(50), Duration::from_millis(50));
+        wall(&mut stage.command(BY_HAND));
+        let file = evidence(stage.folder()).join("smoke/ten_checks_ms");
+        by_hand.push(Duration::from_millis(fs::read_to_string(file).unwrap().trim().parse().unwrap()));
+    }
+    let [ten, slowest, by_hand] = [ten, slowest, by_hand].map(median);
+    for (name, other) in [("the slowest", slowest), ("one after another, by hand", by_hand)] {
+        table.row(&Row {
+            figure: &format!("ten checks, median of {}", asked.runs),
+            value: millis(ten),
+            beside: Some((name, millis(other))),
+            limit: millis(slowest) * 1.25,
+            unit: "ms",
+        });
+    }
+}
+
+/// The logs of a STOP, 1 GiB of each pod, beside the same `kubectl logs` into a file.
+fn logs(table: &mut Table, _: &Asked) {
+    const BYTES: u64 = 1 << 30;
+    let stage = Stage::long_logs(BYTES);
+    let peak = peak_of(quiet(stage.command(TOOL).arg("run")).spawn().unwrap());
+    let manifest = manifest(stage.folder());
+    let kept = evidence(stage.folder()).join("dump_logs/app_logs_tail.txt");
+    let dumps: Vec<&Value> = manifest["commands"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| ["dump.logs", "dump.previous"].contains(&one["id"].as_str().unwrap()))
+        .collect();
+    let count = u64::try_from(dumps.len()).unwrap();
+    let bytes = fs::metadata(&kept).unwrap().len();
+    assert!(count > 0 && bytes >= count * BYTES, "{bytes} bytes of {count} logs were kept");
+    fs::remove_file(kept).unwrap(); // Some gigabytes: the disk should be as free for the others.
+
+    let direct = dumps.iter().map(|dump| {
+        let file = stage.folder().join("direct.log");
+        let line = format!("{} > direct.log", dump["text"].as_str().unwrap());
+        let took = wall(stage.command("bash").args(["-c", &line]));
+        fs::remove_file(file).unwrap();
+        took
+    });
+    let direct = median(direct.collect());
+    let took = median(dumps.into_iter().map(took).collect());
+    table.row(&Row {
+        figure: &format!("{count} x 1 GiB of logs, peak memory (VmHWM)"),
+        value: peak,
+        beside: None,
+        limit: 16.0,
+        unit: "MiB",
+    });
+    table.row(&Row {
+        figure: &format!("1 GiB of logs, median of {count}"),
+        value: took.as_secs_f64(),
+        beside: Some(("kubectl logs > file", direct.as_secs_f64())),
+        limit: direct.as_secs_f64() * 2.0,
+        unit: "s",
+    });
+}
+
+/// `kubectl get pods --watch` with nothing around it, read as fast as it can be.
+struct BareWatch {
+    child: Child,
+    crash: mpsc::Receiver<Timestamp>,
+}
+
+impl BareWatch {
+    fn start(stage: &Stage) -> Self {
+        let script = concat!(
+            "exec kubectl --context=\"$STAGING_CONTEXT\" get pods -n \"$STAGING_NAMESPACE\"",
+            " --watch --output-watch-events"
+        );
+        let mut child =
+            quiet(stage.command("bash").args(["-c", script])).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (send, crash) = mpsc::channel();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if line.split_whitespace().nth(3) == Some("CrashLoopBackOff") {
+                    let _ = send.send(Timestamp::now());
+                    return;
+                }
+            }
+        });
+        Self { child, crash }
+    }
+
+    /// When it printed the first `CrashLoopBackOff`.
+    fn end(mut self) -> Timestamp {
+        let crash = self.crash.recv_timeout(Duration::from_secs(5)).unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        crash
+    }
+}
+
+/// The most memory a process ever had, in MiB: `VmHWM` only grows, so the last look before its end counts.
+fn peak_of(mut child: Child) -> f64 {
+    let status = format!("/proc/{}/status", child.id());
+    let (done, ended) = mpsc::channel::<()>();
+    let watcher = thread::spawn(move || {
+        let mut peak = 0.0_f64;
+        while ended.recv_timeout(Duration::from_millis(5)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+            peak = peak.max(kib.unwrap_or(0.0) / 1024.0);
+        }
+        peak
+    });
+    child.wait().unwrap();
+    drop(done);
+    watcher.join().unwrap()
+}
+
+/// The evidence of the day's latest run.
+fn evidence(root: &Path) -> std::path::PathBuf {
+    let days = fs::read_dir(root.join("evidence/staging")).unwrap().map(|day| day.unwrap().path());
+    days.filter(|day| day.is_dir() && day.extension().is_none()).max().unwrap()
+}
+
+fn manifest(root: &Path) -> Value {
+    serde_json::from_slice(&fs::read(evidence(root).join("manifest.json")).unwrap()).unwrap()
+}
+
+/// The longest of the run's commands that `pick` chooses by id and text.
+fn command(manifest: &Value, pick: impl Fn(&str, &str) -> bool) -> &Value {
+    let commands = manifest["commands"].as_array().unwrap().iter();
+    let picked = commands.filter(|one| pick(one["id"].as_str().unwrap(), one["text"].as_str().unwrap()));
+    picked.max_by_key(|one| took(one)).unwrap()
+}
+
+fn took(command: &Value) -> Duration {
+    Duration::from_millis(command["duration_ms"].as_u64().unwrap())
+}
+
+fn time(value: &Value) -> Timestamp {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+/// The manifest holds whole milliseconds, cut off: to our disadvantage, the last moment that it can mean.
+fn end_of_millisecond(moment: Timestamp) -> Timestamp {
+    moment + Duration::from_millis(1)
+}
+
+fn between(earlier: Timestamp, later: Timestamp) -> Duration {
+    later.duration_since(earlier).try_into().unwrap()
+}
+
+fn quiet(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
+}
+
+/// The clusters: all that this bench knows of the rehearsal.
+mod stage {
+    use std::fs;
+
+    use camino::Utf8Path;
+    use rehearsal::{Answer, Body, Fate, Rehearsal, Scenario, When, With, scenario};
+    use tempfile::TempDir;
+
+    use super::{Command, Duration, Path, Timestamp};
+
+    /// The paths of the ten checks, in their order, each with what it answers.
+    const CHECKS: [(&str, u16); 10] = [
+        ("/health", 200),
+        ("/readyz", 200),
+        ("/.well-known/openapi.json", 200),
+        ("/llms.txt", 200),
+        ("/api-docs", 200),
+        ("/redoc", 200),
+        ("/metrics", 200),
+        ("/pricing/ssot.json", 200),
+        ("/docs/quickstart.md", 200),
+        ("/v1/runs", 401),
+    ];
+
+    /// A cluster started for one measurement, and a folder that holds the manifests.
+    pub(super) struct Stage {
+        cluster: Rehearsal,
+        folder: TempDir,
+    }
+
+    impl Stage {
+        pub(super) fn healthy() -> Self {
+            Self::of(scenario("healthy").unwrap())
+        }
+
+        /// The pod of dpp-api crashes so long after it was scheduled.
+        pub(super) fn crash_after(delay: Duration) -> Self {
+            let fate = Fate::CrashLoop { exit_code: 1, restarts: 2 };
+            Self::of(scenario("healthy").unwrap().new_pods("dpp-api", fate, When::After(delay)))
+        }
+
+        /// Each path of the API takes so much longer than the one before it, and the first takes `least`.
+        pub(super) fn slow_api(least: Duration, step: Duration) -> Self {
+            let mut slow = scenario("healthy").unwrap();
+            let mut takes = least;
+            for (path, status) in CHECKS {
+                slow = slow.answer(path, Answer { takes, ..Answer::new(status, Body::Usual) });
+                takes += step;
+            }
+            Self::of(slow)
+        }
+
+        /// A crash loop, with logs of so many bytes.
+        pub(super) fn long_logs(bytes: u64) -> Self {
+            Self::of(scenario("crash-loop").unwrap().with(With::LogBytes(bytes)))
+        }
+
+        fn of(scenario: Scenario) -> Self {
+            let cluster = Rehearsal::start(scenario).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir(folder.path().join("k8s")).unwrap();
+            for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/k8s")).unwrap() {
+                let file = file.unwrap();
+                fs::copy(file.path(), folder.path().join("k8s").join(file.file_name())).unwrap();
+            }
+            let kubeconfig = folder.path().join("kubeconfig");
+            let kubeconfig = Utf8Path::from_path(&kubeconfig).unwrap();
+            let namespace = cluster.context_namespace();
+            cluster.write_kubeconfig(kubeconfig, "staging-cluster", namespace, rehearsal::USER).unwrap();
+            Self { cluster, folder }
+        }
+
+        pub(super) fn folder(&self) -> &Path {
+            self.folder.path()
+        }
+
+        /// A program in the folder, with the runbook's inputs.
+        pub(super) fn command(&self, program: &str) -> Command {
+            let mut command = Command::new(program);
+            command
+                .current_dir(self.folder())
+                .env_remove("STAGING_API_KEY")
+                .env("KUBECONFIG", self.folder().join("kubeconfig"))
+                .env("STAGING_CONTEXT", "staging-cluster")
+                .env("STAGING_NAMESPACE", rehearsal::NAMESPACE)
+                .env("STAGING_BASE_URL", self.cluster.base_url())
+                .env("STAGING_METRICS_URL", self.cluster.metrics_url())
+                .env("AWS_ACCOUNT_ID", "123456789012")
+                .env("AWS_REGION", "us-east-1")
+                .env("IMAGE_TAG", "v0.4.2.2");
+            command
+        }
+
+        /// When the server wrote the first watch event with `CrashLoopBackOff`.
+        pub(super) fn crash_written(&self) -> Timestamp {
+            let (_, at) = self.cluster.instants().into_iter().next().unwrap();
+            at.try_into().unwrap()
+        }
+    }
 }
 
 /// What was measured, and how it stands to what it was measured beside and to its limit.
@@ -118,7 +499,7 @@ fn median(mut taken: Vec<Duration>) -> Duration {
 
 /// How long a command takes that has to succeed.
 fn wall(command: &mut Command) -> Duration {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet(command);
     let began = Instant::now();
     let status = command.status().unwrap();
     let took = began.elapsed();
