@@ -18,8 +18,7 @@ pub(super) struct Kubeconfig {
 }
 
 impl Kubeconfig {
-    /// Prepares the list; the overlay itself is written with [`Kubeconfig::write`]. kubectl passes over files
-    /// that are not there.
+    /// Prepares the list; the overlay holds nothing until the context is known.
     pub(super) fn new(users: Option<&OsStr>, home: Option<&OsStr>, folder: &Path) -> Result<Self, Error> {
         let setup =
             |cause: std::io::Error| Error::Setup { what: "a temporary folder", cause: cause.to_string() };
@@ -37,7 +36,10 @@ impl Kubeconfig {
         }
         let list = std::env::join_paths(list)
             .map_err(|cause| Error::Setup { what: "KUBECONFIG", cause: cause.to_string() })?;
-        Ok(Self { overlay, list, _folder: own })
+        let kubeconfig = Self { overlay, list, _folder: own };
+        // Newer kubectls warn of a file on the list that is not there.
+        kubeconfig.write("apiVersion: v1\nkind: Config\n")?;
+        Ok(kubeconfig)
     }
 
     /// Writes the overlay.

@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::thread;
 use std::time::Instant;
 
 use super::commands::{Call, Done};
@@ -14,16 +16,14 @@ impl Run {
     pub(super) fn preflight(&self) -> Result<(), Break> {
         let start = Instant::now();
         self.keep_manifests()?;
-        self.know_the_tools()?;
-        self.know_the_context()?;
-        self.ask_the_cluster()?;
+        self.ask()?;
         self.describe_target()?;
         self.step_ended(1, start)
     }
 
     /// What the smoke checks alone need to know: curl and jq.
     pub(super) fn preflight_of_smoke(&self) -> Result<(), Break> {
-        self.note_tools()?;
+        self.note_tools(self.tools())?;
         Ok(())
     }
 
@@ -58,20 +58,73 @@ impl Run {
         self.go_on()
     }
 
-    fn note_tools(&self) -> Result<(), Error> {
-        for (name, path) in &self.programs {
+    /// The programs and their sums; those of kubectl's 50 MB take as long as a command.
+    fn tools(&self) -> Vec<Tool> {
+        let tool = |(name, path): (&String, &PathBuf)| {
             let path = path.to_string_lossy().into_owned();
             let sha256 = sha256_of_file(path.as_str().into()).ok();
-            self.note(What::ToolFound(Tool { name: name.clone(), path, sha256 }))?;
-        }
-        Ok(())
+            Tool { name: name.clone(), path, sha256 }
+        };
+        self.programs.iter().map(tool).collect()
     }
 
-    fn know_the_tools(&self) -> Result<(), Break> {
-        self.note_tools()?;
-        let calls = self.calls(&["version.kubectl", "version.curl", "version.jq", "context"])?;
-        let dones = self.side_by_side(&calls)?;
-        let [kubectl, curl, jq, context] = &dones[..] else { return Ok(()) };
+    fn note_tools(&self, tools: Vec<Tool>) -> Result<(), Error> {
+        tools.into_iter().try_for_each(|tool| self.note(What::ToolFound(tool)))
+    }
+
+    /// All questions at once: each only reads, or asks the server for a dry run, and which of the answers counts
+    /// the guards decide.
+    fn ask(&self) -> Result<(), Break> {
+        let ids = [
+            "version.kubectl",
+            "version.curl",
+            "version.jq",
+            "context",
+            "namespaces",
+            "namespace",
+            "status.before",
+            "server",
+            "whoami",
+            "uids",
+            "objects.before",
+        ];
+        let permissions = Permission::required();
+        let guarded: &[Deployment] = if self.job.options.apply { DEPLOYMENTS } else { &[] };
+        let mut calls = self.calls(&ids)?;
+        for permission in &permissions {
+            calls.push(self.call(&step_for(permission), &[])?);
+        }
+        for deployment in guarded {
+            calls.push(self.call(&render_step(deployment), &[])?);
+            calls.push(self.call(&guard_step(deployment), &[])?);
+        }
+        let (tools, dones) = thread::scope(|scope| {
+            let tools = scope.spawn(|| self.tools());
+            let dones = self.all_at_once(&calls, &[&self.signal]);
+            (tools.join(), dones)
+        });
+        self.note_tools(tools.unwrap_or_default())?;
+        let dones = dones?;
+        let (facts, rest) = dones.split_at(ids.len());
+        let (answers, renders) = rest.split_at(permissions.len());
+        self.note_facts(facts)?;
+        for (permission, answer) in permissions.iter().zip(answers) {
+            self.note_permission(permission, answer)?;
+        }
+        for (deployment, dones) in guarded.iter().zip(renders.chunks(2)) {
+            if let [rendered, landed] = dones {
+                self.note_rendered(deployment, rendered)?;
+                self.note_landings(deployment, landed)?;
+            }
+        }
+        if let Some(text) = self.overlay_text() {
+            self.kubeconfig.write(&text)?;
+        }
+        self.go_on()
+    }
+
+    fn note_facts(&self, dones: &[Done]) -> Result<(), Error> {
+        let [kubectl, curl, jq, context, _, _, _, server, user, uids, objects] = dones else { return Ok(()) };
         let told = [
             ("kubectl", versions::kubectl_client(&self.stdout(kubectl)?).ok()),
             ("curl", versions::curl(&self.stdout(curl)?)),
@@ -85,14 +138,10 @@ impl Run {
         if let Ok(context) = context::parse(&self.stdout(context)?) {
             self.note(What::ContextRead(context))?;
         }
-        self.go_on()
-    }
-
-    fn know_the_context(&self) -> Result<(), Break> {
-        if let Some(text) = self.overlay_text() {
-            self.kubeconfig.write(&text)?;
-        }
-        Ok(())
+        self.note_server(server)?;
+        self.note_user(user)?;
+        self.note_uids(uids)?;
+        self.note_objects_before(objects)
     }
 
     /// The run's kubeconfig as text; `None`: the context is not known.
@@ -100,36 +149,6 @@ impl Run {
         self.ledger.read(|record| {
             record.context.as_ref().map(|context| overlay::text(&self.job.inputs.context, context))
         })
-    }
-
-    fn ask_the_cluster(&self) -> Result<(), Break> {
-        let ids = ["namespaces", "namespace", "status.before", "server", "whoami", "uids", "objects.before"];
-        let permissions = Permission::required();
-        let guarded: &[Deployment] = if self.job.options.apply { DEPLOYMENTS } else { &[] };
-        let mut calls = self.calls(&ids)?;
-        for permission in &permissions {
-            calls.push(self.call(&step_for(permission), &[])?);
-        }
-        for deployment in guarded {
-            calls.push(self.call(&render_step(deployment), &[])?);
-            calls.push(self.call(&guard_step(deployment), &[])?);
-        }
-        let mut dones = self.side_by_side(&calls)?.into_iter();
-        let mut next =
-            || dones.next().ok_or(Error::Setup { what: "preflight", cause: "an answer is missing".into() });
-        let _ = (next()?, next()?, next()?);
-        self.note_server(&next()?)?;
-        self.note_user(&next()?)?;
-        self.note_uids(&next()?)?;
-        self.note_objects_before(&next()?)?;
-        for permission in &permissions {
-            self.note_permission(permission, &next()?)?;
-        }
-        for deployment in guarded {
-            self.note_rendered(deployment, &next()?)?;
-            self.note_landings(deployment, &next()?)?;
-        }
-        self.go_on()
     }
 
     fn note_server(&self, done: &Done) -> Result<(), Error> {

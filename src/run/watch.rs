@@ -26,6 +26,9 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// How long the first apply waits for the watch to show the pods that are there already.
 const FIRST_SIGHT: Duration = Duration::from_secs(5);
 
+/// What STATUS says of a pod that is being deleted, until its containers end.
+const TERMINATING: &str = "Terminating";
+
 /// What the watch and the listing beside it know together.
 #[derive(Default)]
 struct Eyes {
@@ -39,6 +42,8 @@ struct Seen {
     rows: usize,
     /// Pods whose state was looked into already.
     judged: BTreeSet<String>,
+    /// Pods that were shown being deleted, which nothing undoes.
+    going: BTreeSet<String>,
 }
 
 impl Run {
@@ -95,10 +100,6 @@ impl Run {
 
     fn take_watch_line(&self, eyes: &Eyes, line: &str) -> Result<(), Error> {
         if let WatchRow::Pod(row) = pod_table::watch_row(line) {
-            if row.event == Some(Event::Added) {
-                // Another pod may come under the name of one that was judged: a StatefulSet's does.
-                eyes.state.lock().unwrap_or_else(PoisonError::into_inner).judged.remove(&row.name);
-            }
             self.look_at(eyes, &row, "watch.pods")?;
             eyes.state.lock().unwrap_or_else(PoisonError::into_inner).rows += 1;
             eyes.changed.notify_all();
@@ -107,19 +108,35 @@ impl Run {
     }
 
     fn look_at(&self, eyes: &Eyes, row: &PodRow, command: &str) -> Result<(), Error> {
-        if !pod_table::stops(&row.status, &self.job.options.stop_on) {
+        let mut seen = eyes.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match (row.event, row.status.as_str()) {
+            // Another pod may come under the name of one that was judged: a StatefulSet's does.
+            (Some(Event::Added), _) => {
+                seen.judged.remove(&row.name);
+                seen.going.remove(&row.name);
+            }
+            (_, TERMINATING) => _ = seen.going.insert(row.name.clone()),
+            _ => {}
+        }
+        let going = seen.going.contains(&row.name);
+        if !pod_table::stops(&row.status, &self.job.options.stop_on) || !seen.judged.insert(row.name.clone())
+        {
             return Ok(());
         }
-        if !eyes.state.lock().unwrap_or_else(PoisonError::into_inner).judged.insert(row.name.clone()) {
-            return Ok(());
-        }
-        self.judge_sighting(&Sighting {
+        drop(seen);
+        let sighting = Sighting {
             pod: row.name.clone(),
             status: row.status.clone(),
             line: row.text.clone(),
             command: command.to_owned(),
             seen_at: Moment(Timestamp::now()),
-        })
+        };
+        if going {
+            self.note(What::PodSeen(sighting.clone()))?;
+            let conclusion = Conclusion::RuledOut(format!("{command} had shown it {TERMINATING} before"));
+            return self.note(What::PodJudged { sighting, conclusion, container: None });
+        }
+        self.judge_sighting(&sighting)
     }
 
     /// One look at the pod itself decides whether the line stops the run.
