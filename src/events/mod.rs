@@ -1,6 +1,12 @@
 //! The events of a run: one line of `journal.jsonl` each.
 
+mod began;
+mod commands;
+
 use serde::{Deserialize, Serialize};
+
+pub use began::{Began, Ci, Git, Options, PreviousRun, Program, RunbookId, Target, Who};
+pub use commands::{Effect, EndedBy, Intent, Outcome, Redaction, Stretch};
 
 use crate::facts::apply::Applied;
 use crate::facts::context::Context;
@@ -11,19 +17,6 @@ use crate::facts::endpoints::ServiceEndpoints;
 use crate::facts::pods::{Failing, Pod};
 use crate::facts::rollout::Ending;
 use crate::moment::Moment;
-use crate::runbook::Phase;
-
-/// What a command does to the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Effect {
-    /// Changes nothing that is not ours. `kubectl config use-context` on our own overlay is one of these.
-    Reads,
-    /// A server-side dry run: the cluster is asked what it would do, and stores nothing.
-    Asks,
-    /// Changes the cluster.
-    Changes,
-}
 
 /// How much of the runbook is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,42 +27,6 @@ pub enum Scope {
     Preflight,
     /// The ten checks, without evidence.
     Smoke,
-}
-
-/// How a command came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EndedBy {
-    /// Every stage ended by itself.
-    Itself,
-    /// Our own deadline passed and we ended it.
-    Deadline,
-    /// We ended it because the run no longer needed it, or was told to stop.
-    StagingDryRun,
-    /// It was stopped because it, or a credential plugin it started, wanted to read the terminal.
-    AskedForTerminal,
-    /// It ended, but left something running that held its output open.
-    HeldPipes,
-    /// What it printed could not be kept, so it was ended.
-    OutputNotKept,
-}
-
-impl EndedBy {
-    /// Whether the exit status was caused by us: a rule never judges such a status.
-    pub fn is_our_doing(self) -> bool {
-        !matches!(self, Self::Itself | Self::HeldPipes)
-    }
-
-    /// What to tell a person of it; `None`: nothing out of the ordinary.
-    pub fn says(self) -> Option<&'static str> {
-        match self {
-            Self::Itself | Self::HeldPipes => None,
-            Self::Deadline => Some("it gave no answer in time and was ended"),
-            Self::StagingDryRun => Some("it was ended because the run no longer needed it"),
-            Self::AskedForTerminal => Some("it asked for the terminal: log in first, then run again"),
-            Self::OutputNotKept => Some("what it printed could not be kept"),
-        }
-    }
 }
 
 /// One event: what happened, when, and as the how many-th. A line of the journal.
@@ -266,113 +223,6 @@ pub enum What {
     RunEnded,
 }
 
-/// Who runs what, on what: the first event of a journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Began {
-    pub run_id: String,
-    pub evidence_dir: String,
-    pub target: Target,
-    pub options: Options,
-    pub with_key: bool,
-    pub who: Who,
-    pub git: Git,
-    pub program: Program,
-    /// The names of the variables that can change what kubectl and curl do; never their values.
-    pub environment: Vec<String>,
-    pub previous_run: Option<PreviousRun>,
-}
-
-/// The inputs, less the API key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Target {
-    pub context: String,
-    pub namespace: String,
-    pub base_url: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metrics_url: Option<String>,
-    pub image_tag: String,
-    pub aws_account_id: Option<String>,
-    pub aws_region: String,
-}
-
-/// What the run was told to do otherwise than by default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Options {
-    pub apply: bool,
-    pub strict: bool,
-    /// STATUS words that stop a run beside the runbook's.
-    pub stop_on: Vec<String>,
-    /// Placeholders that may be left in a manifest.
-    pub allow_placeholder: Vec<String>,
-    pub keep_secrets: bool,
-    /// As `kubectl rollout status` takes it, e.g. `5m`.
-    pub rollout_timeout: String,
-    /// How long `/health` and `/readyz` may take to answer 200, in ms.
-    pub health_timeout_ms: u64,
-}
-
-/// The person and the machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Who {
-    pub user: Option<String>,
-    pub host: Option<String>,
-    pub ci: Option<Ci>,
-}
-
-/// The CI job, by the variables its system documents.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Ci {
-    pub system: String,
-    pub actor: Option<String>,
-    pub url: Option<String>,
-}
-
-/// The repository of the manifests.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Git {
-    pub commit: Option<String>,
-    pub branch: Option<String>,
-    /// Whether the manifests differ from the commit.
-    pub manifests_dirty: Option<bool>,
-    /// Why the others are null.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-}
-
-/// This program.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Program {
-    pub name: String,
-    pub version: String,
-    pub sha256: Option<String>,
-    pub argv: Vec<String>,
-    pub runbook: RunbookId,
-}
-
-/// The runbook this program was built with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct RunbookId {
-    pub id: String,
-    pub sha256: String,
-}
-
-/// The evidence of an earlier run of the same day, as it was put aside.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct PreviousRun {
-    pub run_id: Option<String>,
-    pub dir: String,
-    pub manifest_sha256: Option<String>,
-}
-
 /// A manifest as it was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ManifestFile {
@@ -412,77 +262,6 @@ pub struct ToolVersion {
     pub version: Option<String>,
     /// Major and minor number, for kubectl, which must be 1.27 or newer.
     pub numbers: Option<(u32, u32)>,
-}
-
-/// What is written before a command starts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Intent {
-    /// The step's id; a step that is done several times has several intents.
-    pub id: String,
-    /// The folder it belongs to.
-    pub phase: Phase,
-    /// What it does to the cluster.
-    pub effect: Effect,
-    /// The command, fully expanded, as a person can paste it.
-    pub text: String,
-    /// Whether the API key's header is on its standard input.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub reads_key: bool,
-}
-
-/// What is written when a command has ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// The step's id.
-    pub id: String,
-    /// When it was started.
-    pub started: Moment,
-    /// How long it took, in ms.
-    pub duration_ms: u64,
-    /// One status a stage, as bash's `PIPESTATUS`.
-    pub exit: Vec<i32>,
-    /// What ended it.
-    pub ended_by: EndedBy,
-    /// What is to be known about its output.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-    /// Where its standard output is kept; `None`: it printed nothing, or nothing is kept.
-    pub stdout: Option<Stretch>,
-    /// Where its standard error is kept.
-    pub stderr: Option<Stretch>,
-    /// The first line it had to say about its failure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<String>,
-    /// What was taken out of its output.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub redactions: Vec<Redaction>,
-}
-
-impl Outcome {
-    /// Whether it ended by itself and every stage with 0.
-    pub fn succeeded(&self) -> bool {
-        !self.ended_by.is_our_doing() && self.exit.iter().all(|&status| status == 0)
-    }
-}
-
-/// A range of bytes of an evidence file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stretch {
-    /// The file's path below the evidence folder.
-    pub file: String,
-    /// Its first byte.
-    pub from: u64,
-    /// The byte behind its last.
-    pub to: u64,
-}
-
-/// How often a named value was taken out of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Redaction {
-    pub file: String,
-    pub name: String,
-    pub count: u64,
 }
 
 /// A pod that was failing before anything was changed.

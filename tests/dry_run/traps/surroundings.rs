@@ -1,0 +1,315 @@
+//! Files, terminals, signals, repositories, and the second run.
+
+use super::super::staging::{Staging, path_with, scenario_ran};
+use super::{API_KEY, applied, files_below, healthy, holds, ids, read, through_bash};
+use rehearsal::{Answer, Body};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use staging_dry_run::facts::apply::Outcome;
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+#[test]
+fn the_users_curlrc_and_kuberc_change_nothing() {
+    let staging = Staging::of("healthy");
+    let home = staging.folder.path().to_owned();
+    std::fs::write(home.join(".curlrc"), "fail\nproxy = \"http://127.0.0.1:9\"\nlocation\n").unwrap();
+    std::fs::create_dir(home.join(".kube")).unwrap();
+    let kuberc = "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\ndefaults:\n\
+                  - command: apply\n  options:\n  - {name: server-side, default: \"true\"}\n\
+                  - command: get\n  options:\n  - {name: output, default: name}\n";
+    std::fs::write(home.join(".kube/kuberc"), kuberc).unwrap();
+    let ran = staging.run().exits(0);
+    assert_eq!(ran.manifest()["verdict"], "pass");
+    assert_eq!(
+        applied(&ran.events(), "deployment.apps/dpp-api"),
+        Some(Outcome::Configured),
+        "not `serverside-applied`"
+    );
+}
+
+#[test]
+fn a_kubeconfig_list_with_a_relative_path_means_our_current_folder() {
+    let ran = Staging::of("healthy").with("KUBECONFIG", "missing:../kubeconfig").run().exits(0);
+    assert_eq!(ran.manifest()["verdict"], "pass");
+}
+
+#[test]
+fn a_run_without_a_repository_says_why_there_is_no_commit() {
+    let ran = scenario_ran("healthy");
+    let manifest = ran.manifest();
+    assert_eq!(manifest["commit_sha"], Value::Null);
+    assert_eq!(manifest["git"]["why"], "there is no git repository with a commit");
+    assert!(read(ran, "preflight/versions.txt").starts_with("Git SHA: none (there is no git repository"));
+}
+
+#[test]
+fn a_run_without_git_needs_none() {
+    let staging = Staging::of("healthy");
+    let path = path_with(staging.folder.path(), &["kubectl", "curl", "jq", "cat", "sed"]);
+    let ran = staging.with("PATH", &path).run().exits(0);
+    assert_eq!(ran.manifest()["git"]["why"], "git is not on PATH");
+}
+
+#[test]
+fn a_run_in_a_repository_names_the_commit_and_whether_the_manifests_differ_from_it() {
+    let git = |ran: &Staging, arguments: &[&str]| {
+        let output = Command::new("git")
+            .args(["-c", "user.name=test", "-c", "user.email=test@example.com"])
+            .args(arguments)
+            .current_dir(ran.repository())
+            .env("HOME", ran.folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let staging = Staging::of("healthy");
+    git(&staging, &["init", "-q", "-b", "main"]);
+    git(&staging, &["add", "."]);
+    git(&staging, &["commit", "-q", "-m", "Begin"]);
+    let commit = git(&staging, &["rev-parse", "HEAD"]);
+    let sub = staging.repository().join("k8s");
+
+    // From a folder below: the root is the top level.
+    let output = staging.command(&["run", "--no-apply"]).current_dir(&sub).output().unwrap();
+    let ran = staging.ran(output).exits(0);
+    let manifest = ran.manifest();
+    assert_eq!((&manifest["commit_sha"], &manifest["git"]["branch"]), (&json!(commit), &json!("main")));
+    assert_eq!(manifest["git"]["manifests_dirty"], false);
+
+    let staging = ran.staging.manifest("api-deployment.yaml", |text| text + "# changed\n");
+    let ran = staging.run().exits(0);
+    let git = &ran.manifest()["git"];
+    assert_eq!((&git["commit"], &git["manifests_dirty"]), (&json!(commit), &json!(true)));
+}
+
+// What is left on the disk.
+
+#[test]
+fn a_second_run_of_a_day_leaves_the_first_untouched_and_names_it() {
+    let first = Staging::of("healthy").run().exits(0);
+    let (folder, before) = (first.evidence(), files_below(&first.evidence()));
+    let run_id = first.manifest()["run_id"].clone();
+
+    let second = first.staging.option("--no-apply").run().exits(0);
+    assert_eq!(second.evidence(), folder, "the date is the day's latest run");
+    let kept = folder.with_extension("1");
+    assert!(files_below(&kept) == before, "{kept:?} is not what it was");
+    let manifest = second.manifest();
+    let previous = &manifest["previous_run"];
+    assert_ne!(manifest["run_id"], run_id);
+    assert_eq!(previous["run_id"], run_id);
+    assert_eq!(previous["dir"], kept.file_name().unwrap().to_str().unwrap());
+    assert_eq!(previous["manifest_sha256"], sha256sum(&kept.join("manifest.json")));
+}
+
+fn sha256sum(file: &Path) -> String {
+    let output = Command::new("sha256sum").arg(file).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn coreutils_verify_the_sums_and_the_seal() {
+    for name in ["healthy", "crash-loop", "forbidden"] {
+        let ran = scenario_ran(name);
+        let folder = ran.evidence();
+        let checked = Command::new("sha256sum")
+            .args(["--check", "--strict", "--quiet", "SHA256SUMS"])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+        let sums = read(ran, "SHA256SUMS");
+        let summed: BTreeSet<&str> = sums.lines().map(|line| line.split_once("  ").unwrap().1).collect();
+        let there = files_below(&folder);
+        let there: BTreeSet<&str> =
+            there.keys().map(String::as_str).filter(|file| *file != "SHA256SUMS").collect();
+        assert_eq!(summed, there);
+        let seal = format!("Seal: {}  (SHA-256 of SHA256SUMS)", sha256sum(&folder.join("SHA256SUMS")));
+        assert_eq!(ran.stdout.lines().last(), Some(seal.as_str()));
+    }
+}
+
+#[test]
+fn standard_output_is_the_four_last_lines() {
+    for (name, smoke) in [("healthy", "Smoke: 10/10 PASS"), ("crash-loop", "Smoke: not run")] {
+        let ran = scenario_ran(name);
+        let evidence = ran.evidence();
+        let lines: Vec<&str> = ran.stdout.lines().collect();
+        let [first, second, third, fourth] = lines[..] else { panic!("{}", ran.stdout) };
+        assert_eq!(first, smoke);
+        assert_eq!(second, format!("Evidence: {}", evidence.display()));
+        assert_eq!(third, format!("Manifest: {}/manifest.json", evidence.display()));
+        assert!(fourth.starts_with("Seal: "));
+    }
+}
+
+#[test]
+fn preflight_and_smoke_leave_nothing_behind() {
+    let staging = Staging::of("healthy");
+    let temporary = staging.folder.path().join("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    let ran = staging.with("TMPDIR", temporary.to_str().unwrap()).asks("preflight");
+    let ran = ran.exits(0).changed_nothing().wrote_nothing();
+    assert_eq!(ran.staging.cluster.api_requests().len(), 0);
+
+    ran.staging.cluster.forget_requests();
+    let ran = ran.staging.asks("smoke").exits(0).changed_nothing().wrote_nothing();
+    assert!(ran.staging.cluster.requests().is_empty());
+    assert!(ran.staging.cluster.api_requests().len() >= 10);
+    assert!(ran.stdout.starts_with("Smoke: 10/10 PASS\n"), "{}", ran.stdout);
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+}
+
+// Pipes, terminals, signals.
+
+#[test]
+fn a_closed_pipe_ends_nothing() {
+    let staging = Staging::of("healthy");
+    let output = through_bash(&staging, "\"$0\" run 2>&1 | head -1; exit \"${PIPESTATUS[0]}\"");
+    let ran = staging.ran(output).exits(0);
+    assert_eq!((ran.stdout.lines().count(), &ran.manifest()["verdict"]), (1, &json!("pass")));
+    assert!(ran.evidence().join("SHA256SUMS").exists());
+}
+
+#[test]
+fn no_terminal_and_no_standard_streams_are_needed() {
+    let staging = Staging::of("healthy");
+    let output = through_bash(&staging, "exec \"$0\" run <&- >&- 2>&-");
+    let ran = staging.ran(output).exits(0);
+    assert_eq!((ran.stdout.as_str(), &ran.manifest()["verdict"]), ("", &json!("pass")));
+}
+
+/// A run under way, and what it has said on standard error so far.
+struct UnderWay {
+    child: Child,
+    stderr: BufReader<std::process::ChildStderr>,
+    said: String,
+}
+
+impl UnderWay {
+    /// Starts a subcommand and waits until it says this.
+    fn until(staging: &Staging, arguments: &[&str], words: &str) -> Self {
+        let mut child =
+            staging.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut run = Self { child, stderr, said: String::new() };
+        while !run.said.contains(words) {
+            assert_ne!(run.stderr.read_line(&mut run.said).unwrap(), 0, "never said: {words}\n{}", run.said);
+        }
+        run
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn end(mut self) -> Output {
+        self.stderr.read_to_string(&mut self.said).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        Output { stderr: self.said.into_bytes(), ..output }
+    }
+}
+
+/// The processes that have this folder in their environment, as every child of a run in it does.
+#[cfg(target_os = "linux")]
+fn left_running(folder: &Path) -> Vec<String> {
+    let mut left = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        // Processes of others, and those that end meanwhile, can't be read.
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        if holds(&environment, folder.to_str().unwrap()) {
+            let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            left.push(String::from_utf8_lossy(&arguments).replace('\0', " "));
+        }
+    }
+    left
+}
+
+#[test]
+fn an_interrupted_run_says_so_and_leaves_no_child() {
+    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
+        let staging = Staging::of("rollout-timeout");
+        let run = UnderWay::until(&staging, &["run", "-v"], "> rollout.api ");
+        #[cfg(target_os = "linux")]
+        assert!(!left_running(staging.folder.path()).is_empty());
+        run.signal(signal);
+        let output = run.end();
+        #[cfg(target_os = "linux")]
+        assert_eq!(left_running(staging.folder.path()), Vec::<String>::new());
+
+        let ran = staging.ran(output).exits(128 + number);
+        let manifest = ran.manifest();
+        assert_eq!(
+            (&manifest["verdict"], &manifest["exit_code"], &manifest["incomplete"]),
+            (&json!("incomplete"), &json!(128 + number), &json!(format!("ended by signal {number}")))
+        );
+        let commands = manifest["commands"].as_array().unwrap();
+        let rollout = commands.iter().find(|command| command["id"] == "rollout.api").unwrap();
+        assert_eq!(rollout["ended_by"], "staging-dry-run");
+        assert_eq!((&manifest["stop"], ran.stdout.lines().count()), (&Value::Null, 4), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn an_interrupted_preflight_or_smoke_is_no_success() {
+    let hangs = || Staging::on(healthy().answer("/readyz", Answer::new(200, Body::Hang)));
+    let run = |staging: &Staging, arguments: &[&str], words: &str| {
+        let run = UnderWay::until(staging, arguments, words);
+        run.signal(Signal::INT);
+        run.end()
+    };
+    let staging = hangs();
+    let output = run(&staging, &["preflight", "-v"], "> version.kubectl ");
+    let staging = staging.ran(output).exits(130).wrote_nothing().staging;
+    let output = run(&staging, &["smoke", "-v"], "> gate.readyz ");
+    staging.ran(output).exits(130).wrote_nothing();
+
+    // All ten checks are answered by then.
+    let slow = Answer { takes: Duration::from_millis(400), ..Answer::new(200, Body::Usual) };
+    let staging = Staging::on(healthy().answer("/health", slow));
+    let output = run(&staging, &["smoke", "-v"], "> latency.health ");
+    staging.ran(output).exits(130).wrote_nothing();
+}
+
+// plan, and no arguments at all.
+
+#[test]
+fn plan_runs_nothing_and_lists_every_command_of_a_run() {
+    let staging = Staging::of("healthy").with("STAGING_API_KEY", API_KEY);
+    let path = path_with(staging.folder.path(), &[]);
+    let plan = staging.with("PATH", &path).asks("plan").exits(0).wrote_nothing();
+    assert!(plan.staging.cluster.requests().is_empty());
+    assert!(plan.staging.cluster.api_requests().is_empty());
+    assert!(!plan.stdout.contains(API_KEY) && !plan.stderr.contains(API_KEY));
+
+    let planned: BTreeSet<String> = plan
+        .stdout
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let effect = words.next()?;
+            ["reads", "asks", "changes"].contains(&effect).then(|| words.next().map(str::to_owned))?
+        })
+        .collect();
+    for name in ["healthy", "crash-loop", "already-crashing-and-fixed", "readyz-503"] {
+        let ran = ids(&scenario_ran(name).manifest());
+        let unplanned: Vec<&String> = ran.difference(&planned).collect();
+        assert!(unplanned.is_empty(), "{name} ran {unplanned:?}");
+    }
+}
+
+#[test]
+fn without_arguments_it_names_the_inputs_and_does_nothing() {
+    let staging = Staging::of("healthy");
+    let output = staging.command(&[]).output().unwrap();
+    let ran = staging.ran(output).exits(2).changed_nothing().wrote_nothing();
+    assert!(ran.staging.cluster.requests().is_empty());
+    for name in ["STAGING_CONTEXT", "STAGING_NAMESPACE", "STAGING_BASE_URL"] {
+        assert!(ran.stderr.contains(name) || ran.stdout.contains(name), "{}{}", ran.stdout, ran.stderr);
+    }
+}
