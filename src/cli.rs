@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 
 use crate::events::{Options, Scope};
 use crate::inputs::{self, Inputs};
+use crate::moment::millis;
 use crate::report::{self, Verbosity};
 use crate::run::{self, Job, NotBegun, Surroundings, find_root};
 
@@ -181,7 +182,7 @@ fn job(
             allow_placeholder: common.allow_placeholder,
             keep_secrets: common.keep_secrets,
             rollout_timeout,
-            health_timeout_ms: u64::try_from(health_timeout.as_millis()).unwrap_or(u64::MAX),
+            health_timeout_ms: millis(health_timeout),
         },
         manifests: root.join(common.manifests),
         evidence: root.join(common.evidence),

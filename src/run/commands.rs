@@ -14,7 +14,7 @@ use crate::events::{EndedBy, Intent, Outcome, What};
 use crate::evidence::Sink;
 use crate::exec::{self, Halt};
 use crate::facts::stderr;
-use crate::moment::Moment;
+use crate::moment::{Moment, millis};
 use crate::runbook::{CHECKS, Keep, Limit, Step};
 use crate::verdict;
 
@@ -162,7 +162,7 @@ impl Run {
         let outcome = Outcome {
             id: call.intent.id.clone(),
             started,
-            duration_ms: u64::try_from(ended.duration.as_millis()).unwrap_or(u64::MAX),
+            duration_ms: millis(ended.duration),
             exit: ended.exit,
             ended_by: ended.by,
             note: ended.note,

@@ -5,8 +5,9 @@ use super::commands::Call;
 use crate::error::Error;
 use crate::events::{Stretch, What};
 use crate::facts::pods::Pod;
+use crate::moment::millis;
 use crate::record::Record;
-use crate::runbook::{DEPLOYMENTS, step};
+use crate::runbook::{DEPLOYMENTS, EVIDENCE_FILES, step};
 use crate::verdict;
 
 /// How many pods' logs are kept at most: those that fail first, then one of each Deployment.
@@ -29,12 +30,11 @@ impl Run {
         for call in self.log_calls()? {
             self.perform_call(&call, &mut std::io::sink(), &halts)?;
         }
-        for file in ["k8s_describe.txt", "k8s_events.txt", "app_logs_tail.txt"] {
-            self.tree.touch(&format!("dump_logs/{file}"))?;
+        for file in EVIDENCE_FILES.iter().filter(|file| file.only_on_stop) {
+            self.tree.touch(file.path)?;
         }
         let last_words = self.last_words()?;
-        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.note(What::Dumped { duration_ms, last_words })
+        self.note(What::Dumped { duration_ms: millis(start.elapsed()), last_words })
     }
 
     /// Pods and Deployments as they are at the STOP, where step 4 was not reached.

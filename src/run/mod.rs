@@ -26,6 +26,7 @@ use crate::events::{Options, Scope, What};
 use crate::evidence::{Lock, Tree};
 use crate::exec::{Halt, Programs};
 use crate::inputs::Inputs;
+use crate::moment::millis;
 use crate::report::Verbosity;
 use crate::verdict;
 use ledger::Ledger;
@@ -156,8 +157,7 @@ impl Run {
     }
 
     fn step_ended(&self, step: u8, start: Instant) -> Result<(), Break> {
-        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.note(What::StepEnded { step, duration_ms })?;
+        self.note(What::StepEnded { step, duration_ms: millis(start.elapsed()) })?;
         self.save()?;
         Ok(())
     }

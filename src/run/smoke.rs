@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::events::{Outcome, What};
 use crate::facts::curl::Transfer;
 use crate::facts::{curl, latency};
+use crate::moment::millis;
 use crate::record::Record;
 use crate::runbook::{BODY_CHECKS, CHECKS, Check, LATENCY_GROUPS, check_step, step};
 use crate::verdict;
@@ -153,10 +154,6 @@ fn no_answer(outcome: &Outcome) -> Transfer {
         remote_ip: None,
         tls_verify: None,
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `smoke/results.json`: the old script's keys first.

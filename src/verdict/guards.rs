@@ -14,7 +14,7 @@ pub struct Guard {
     pub id: &'static str,
     /// What must hold.
     pub text: &'static str,
-    find: fn(&Record) -> Vec<(String, String)>,
+    find: fn(&Record, Lens) -> Vec<(String, String)>,
     /// Whether what it finds makes the findings of the rows below it echoes.
     ends_the_search: bool,
 }
@@ -104,10 +104,7 @@ pub static GUARDS: &[Guard] = &[
 pub(super) fn findings(record: &Record, lens: Lens) -> Vec<Finding> {
     let mut all = Vec::new();
     for guard in GUARDS {
-        let found = match guard.id {
-            "guard-permissions" => missing_permissions(record, lens),
-            _ => (guard.find)(record),
-        };
+        let found = (guard.find)(record, lens);
         let found = match (found.is_empty(), lens(guard.id, found.is_empty())) {
             (_, true) => continue,
             (true, false) => vec![(format!("not so: {}", guard.text), String::new())],
@@ -125,7 +122,7 @@ pub(super) fn findings(record: &Record, lens: Lens) -> Vec<Finding> {
     all
 }
 
-fn kubectl_too_old(record: &Record) -> Vec<(String, String)> {
+fn kubectl_too_old(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     let (major, minor) = OLDEST_KUBECTL;
     record
         .versions
@@ -142,7 +139,7 @@ fn kubectl_too_old(record: &Record) -> Vec<(String, String)> {
         .collect()
 }
 
-fn context_unknown(record: &Record) -> Vec<(String, String)> {
+fn context_unknown(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     failed(record, "context", |record, said| {
         let context = target(record, |t| &t.context);
         (
@@ -152,7 +149,7 @@ fn context_unknown(record: &Record) -> Vec<(String, String)> {
     })
 }
 
-fn no_access(record: &Record) -> Vec<(String, String)> {
+fn no_access(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     let namespaces = failed(record, "namespaces", |record, said| {
         let context = target(record, |t| &t.context);
         (
@@ -185,11 +182,7 @@ fn no_access(record: &Record) -> Vec<(String, String)> {
     })
 }
 
-fn not_permitted(record: &Record) -> Vec<(String, String)> {
-    missing_permissions(record, &super::as_judged)
-}
-
-fn missing_permissions(record: &Record, lens: Lens) -> Vec<(String, String)> {
+fn not_permitted(record: &Record, lens: Lens) -> Vec<(String, String)> {
     let user = record.cluster_user.as_deref().unwrap_or("this user");
     record
         .permissions
@@ -208,7 +201,7 @@ fn missing_permissions(record: &Record, lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn unusable_manifest(record: &Record) -> Vec<(String, String)> {
+fn unusable_manifest(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     let look = "name the folder of the manifests with --manifests DIR (default k8s)";
     record
         .manifests
@@ -226,7 +219,7 @@ fn unusable_manifest(record: &Record) -> Vec<(String, String)> {
         .collect()
 }
 
-fn secret(record: &Record) -> Vec<(String, String)> {
+fn secret(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     if record.began.as_ref().is_some_and(|(_, began)| began.options.keep_secrets) {
         return Vec::new();
     }
@@ -246,7 +239,7 @@ fn secret(record: &Record) -> Vec<(String, String)> {
         .collect()
 }
 
-fn placeholder(record: &Record) -> Vec<(String, String)> {
+fn placeholder(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     let Some((_, began)) = &record.began else { return Vec::new() };
     let unset = record
         .manifests
@@ -272,7 +265,7 @@ fn placeholder(record: &Record) -> Vec<(String, String)> {
     unset.chain(left).collect()
 }
 
-fn not_accepted(record: &Record) -> Vec<(String, String)> {
+fn not_accepted(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     DEPLOYMENTS
         .iter()
         .flat_map(|deployment| {
@@ -291,7 +284,7 @@ fn not_accepted(record: &Record) -> Vec<(String, String)> {
         .collect()
 }
 
-fn elsewhere(record: &Record) -> Vec<(String, String)> {
+fn elsewhere(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     let namespace = target(record, |t| &t.namespace);
     record
         .landings
@@ -314,7 +307,7 @@ fn elsewhere(record: &Record) -> Vec<(String, String)> {
         .collect()
 }
 
-fn no_deployment(record: &Record) -> Vec<(String, String)> {
+fn no_deployment(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     record
         .landings
         .iter()
@@ -331,7 +324,7 @@ fn no_deployment(record: &Record) -> Vec<(String, String)> {
         .collect()
 }
 
-fn context_not_taken(record: &Record) -> Vec<(String, String)> {
+fn context_not_taken(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     failed(record, "use-context", |_, said| {
         (
             format!("kubectl config use-context failed: {said}"),
