@@ -11,6 +11,7 @@ use super::lines::Lines;
 use super::{Break, Run};
 use crate::error::Error;
 use crate::events::{Conclusion, Sighting, What};
+use crate::exec::Halt;
 use crate::facts::pod_table::{self, Event, PodRow, WatchRow};
 use crate::facts::pods;
 use crate::moment::Moment;
@@ -53,9 +54,10 @@ impl Run {
         thread::scope(|scope| {
             let watch = scope.spawn(|| self.watch(&eyes));
             let listing = scope.spawn(|| self.list_beside(&eyes));
+            let enough = PulledAtEnd(&self.watched_enough);
             self.await_first_sight(&eyes);
             let result = body();
-            self.watched_enough.pull();
+            drop(enough);
             let seen = [watch.join(), listing.join()];
             result?;
             for thread in seen {
@@ -170,5 +172,14 @@ impl Run {
             record.sightings.iter().filter(excused).map(|judged| judged.sighting.clone()).collect()
         });
         excused.iter().try_for_each(|sighting| self.judge_sighting(sighting))
+    }
+}
+
+/// Pulls a halt when it goes, also when a panic takes it: the scope waits for the watch before it passes one on.
+struct PulledAtEnd<'a>(&'a Halt);
+
+impl Drop for PulledAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.pull();
     }
 }
