@@ -115,9 +115,15 @@ fn an_unknown_context_is_named() {
 
 #[test]
 fn a_namespace_that_does_not_exist_is_named() {
+    let granted = With::AlsoGrantedIn("dpp-stagign".into());
+    refused(
+        Staging::on(healthy().with(granted)).with("STAGING_NAMESPACE", "dpp-stagign"),
+        &["namespace dpp-stagign could not be read", "(NotFound)"],
+    );
+    // To one who may read namespaces by name only, it looks like one that is forbidden.
     refused(
         Staging::of("healthy").with("STAGING_NAMESPACE", "dpp-stagign"),
-        &["namespace dpp-stagign could not be read", "(NotFound)"],
+        &["namespace dpp-stagign could not be read", "(Forbidden)"],
     );
     refused(Staging::on(healthy().with(With::NoNamespace)), &["namespace dpp-staging could not be read"]);
 }
@@ -158,7 +164,8 @@ fn what_the_server_would_refuse_is_refused_before_anything_is_applied() {
 
 #[test]
 fn a_manifest_in_another_namespace() {
-    let staging = Staging::of("healthy").manifest("worker-deployment.yaml", |text| {
+    let granted = With::AlsoGrantedIn("kube-system".into());
+    let staging = Staging::on(healthy().with(granted)).manifest("worker-deployment.yaml", |text| {
         text.replace("namespace: dpp-staging", "namespace: kube-system")
     });
     refused(
@@ -169,7 +176,8 @@ fn a_manifest_in_another_namespace() {
 
 #[test]
 fn a_manifest_without_a_namespace_where_the_contexts_default_is_another() {
-    let staging = Staging::on(healthy().with(With::ContextNamespace("default".into())))
+    let granted = With::AlsoGrantedIn("default".into());
+    let staging = Staging::on(healthy().with(granted).with(With::ContextNamespace("default".into())))
         .manifest("reaper-deployment.yaml", |text| text.replace("  namespace: dpp-staging\n", ""));
     refused(staging, &["Deployment dpp-reaper would land in namespace default, not in dpp-staging"]);
 }

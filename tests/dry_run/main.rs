@@ -6,7 +6,10 @@
 mod arrives;
 mod bad_input;
 mod cmd_txt;
+#[path = "../staging/page.rs"]
+mod page;
 mod pages;
 mod rows;
+#[path = "../staging/mod.rs"]
 mod staging;
 mod traps;

@@ -1,54 +1,151 @@
-//! A test reads like a sentence: `Staging::of("crash-loop").run().exits(1)`.
+//! A test reads like a sentence: `Staging::of("crash-loop").run().exits(1)`. Staging is on the rehearsal cluster or on
+//! a real control plane.
+
+#![allow(dead_code, reason = "each of the tests that share this uses a part")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use camino::Utf8Path;
+use real_cluster::Real;
 use rehearsal::{Answer, Rehearsal, Scenario, Until};
 use staging_dry_run::events::Event;
 use tempfile::TempDir;
 
+/// What staging may run on.
+pub(super) trait Cluster: Sized {
+    /// What the pages call it.
+    const NAME: &'static str;
+
+    fn start(scenario: Scenario) -> io::Result<Self>;
+
+    fn scenario(&self) -> &Scenario;
+
+    fn write_kubeconfig(&self, path: &Utf8Path, context: &str) -> io::Result<()>;
+
+    fn base_url(&self) -> String;
+
+    fn metrics_url(&self) -> String;
+
+    /// What was really asked to be changed, by the cluster's own log.
+    fn writes(&self) -> Vec<String>;
+
+    /// Requests that the cluster does not know, which is its fault.
+    fn unknown(&self) -> Vec<String>;
+}
+
+impl Cluster for Rehearsal {
+    const NAME: &'static str = "rehearsal";
+
+    fn start(scenario: Scenario) -> io::Result<Self> {
+        Rehearsal::start(scenario)
+    }
+
+    fn scenario(&self) -> &Scenario {
+        self.scenario()
+    }
+
+    fn write_kubeconfig(&self, path: &Utf8Path, context: &str) -> io::Result<()> {
+        self.write_kubeconfig(path, context, self.context_namespace(), rehearsal::USER)
+    }
+
+    fn base_url(&self) -> String {
+        self.base_url()
+    }
+
+    fn metrics_url(&self) -> String {
+        self.metrics_url()
+    }
+
+    fn writes(&self) -> Vec<String> {
+        self.writes().iter().map(|write| format!("{} {}", write.method, write.path_and_query)).collect()
+    }
+
+    fn unknown(&self) -> Vec<String> {
+        self.unknown_requests().iter().map(|request| format!("{request:?}")).collect()
+    }
+}
+
+impl Cluster for Real {
+    const NAME: &'static str = "real";
+
+    fn start(scenario: Scenario) -> io::Result<Self> {
+        Real::start(scenario)
+    }
+
+    fn scenario(&self) -> &Scenario {
+        self.scenario()
+    }
+
+    fn write_kubeconfig(&self, path: &Utf8Path, context: &str) -> io::Result<()> {
+        self.write_kubeconfig(path, context, self.scenario().context_namespace())
+    }
+
+    fn base_url(&self) -> String {
+        self.base_url()
+    }
+
+    fn metrics_url(&self) -> String {
+        self.metrics_url()
+    }
+
+    fn writes(&self) -> Vec<String> {
+        self.writes().unwrap()
+    }
+
+    fn unknown(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
 /// A repository, a cluster, and the environment a release engineer would have.
-pub(super) struct Staging {
-    pub(super) cluster: Rehearsal,
+pub(super) struct Staging<C = Rehearsal> {
+    pub(super) cluster: C,
     pub(super) folder: TempDir,
     pub(super) environment: BTreeMap<String, String>,
     options: Vec<String>,
 }
 
 /// A run that is over.
-pub(super) struct Ran {
-    pub(super) staging: Staging,
+pub(super) struct Ran<C = Rehearsal> {
+    pub(super) staging: Staging<C>,
     pub(super) status: Option<i32>,
     pub(super) stdout: String,
     pub(super) stderr: String,
 }
 
 impl Staging {
-    /// The scenario of this name.
+    /// The scenario of this name, on the rehearsal.
     pub(super) fn of(name: &str) -> Self {
         Self::on(rehearsal::scenario(name).unwrap_or_else(|| panic!("no scenario {name}")))
     }
 
-    /// A scenario, perhaps a derived one. The folder has a space and a quote in its path.
+    /// A scenario, perhaps a derived one, on the rehearsal.
     pub(super) fn on(scenario: Scenario) -> Self {
+        Self::with_cluster(scenario)
+    }
+}
+
+impl<C: Cluster> Staging<C> {
+    /// A scenario, perhaps a derived one. The folder has a space and a quote in its path.
+    pub(super) fn with_cluster(scenario: Scenario) -> Self {
         let folder = tempfile::Builder::new().prefix("team's staging ").tempdir().unwrap();
-        let cluster = Rehearsal::start(scenario).unwrap();
+        let cluster = C::start(scenario).unwrap();
         let repository = folder.path().join("repository");
         std::fs::create_dir(&repository).unwrap();
         copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("k8s"), &repository.join("k8s"));
+        cluster.scenario().edit_manifests(utf8(&repository.join("k8s"))).unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
-        let namespace = cluster.context_namespace().map(str::to_owned);
-        cluster
-            .write_kubeconfig(utf8(&kubeconfig), "team's staging", namespace.as_deref(), "ci-deployer")
-            .unwrap();
+        cluster.write_kubeconfig(utf8(&kubeconfig), "team's staging").unwrap();
         let environment = [
             ("KUBECONFIG", kubeconfig.to_str().unwrap()),
             ("STAGING_CONTEXT", "team's staging"),
-            ("STAGING_NAMESPACE", cluster.staging_namespace()),
+            ("STAGING_NAMESPACE", cluster.scenario().staging_namespace()),
             ("STAGING_BASE_URL", &cluster.base_url()),
             ("STAGING_METRICS_URL", &cluster.metrics_url()),
             ("AWS_ACCOUNT_ID", "123456789012"),
@@ -97,19 +194,19 @@ impl Staging {
         command
     }
 
-    pub(super) fn run(self) -> Ran {
+    pub(super) fn run(self) -> Ran<C> {
         self.asks("run")
     }
 
     /// Runs a subcommand with the options given before.
-    pub(super) fn asks(self, subcommand: &str) -> Ran {
+    pub(super) fn asks(self, subcommand: &str) -> Ran<C> {
         let mut arguments = vec![subcommand];
         arguments.extend(self.options.iter().map(String::as_str));
         let output = self.command(&arguments).output().unwrap();
         self.ran(output)
     }
 
-    pub(super) fn ran(self, output: Output) -> Ran {
+    pub(super) fn ran(self, output: Output) -> Ran<C> {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let ran = Ran {
             status: output.status.code(),
@@ -117,13 +214,13 @@ impl Staging {
             stderr: text(output.stderr),
             staging: self,
         };
-        let unknown = ran.staging.cluster.unknown_requests();
+        let unknown = ran.staging.cluster.unknown();
         assert!(unknown.is_empty(), "the rehearsal does not know {unknown:?}");
         ran
     }
 }
 
-impl Ran {
+impl<C: Cluster> Ran<C> {
     #[track_caller]
     pub(super) fn exits(self, status: i32) -> Self {
         assert_eq!(self.status, Some(status), "{}\n{}", self.stderr, self.stdout);
@@ -191,7 +288,7 @@ pub(super) fn scenario_ran(name: &'static str) -> &'static Ran {
 }
 
 /// The scenarios of the table; values are changed, never the path.
-pub(super) fn shortened(name: &str) -> Staging {
+pub(super) fn shortened<C: Cluster>(name: &str) -> Staging<C> {
     let mut scenario = rehearsal::scenario(name).unwrap_or_else(|| panic!("no scenario {name}"));
     if name == "ready-after-30s" {
         let not_yet = Answer::text(503, r#"{"status":"not_ready"}"#).until(Until::Asks(2));
@@ -203,9 +300,11 @@ pub(super) fn shortened(name: &str) -> Staging {
             Answer { takes: Duration::from_millis(1500), ..Answer::text(503, r#"{"status":"not_ready"}"#) };
         scenario = scenario.answer("/readyz", slow);
     }
-    let staging = Staging::on(scenario);
+    let staging = Staging::with_cluster(scenario);
     match name {
-        "rollout-timeout" | "image-pull" => staging.option("--rollout-timeout=2s"),
+        "rollout-timeout" | "image-pull" | "quota-pods" | "pod-security-refuses" => {
+            staging.option("--rollout-timeout=4s")
+        }
         "readyz-503" => staging.option("--health-timeout=1s"),
         _ => staging,
     }
@@ -243,6 +342,6 @@ pub(super) fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-fn utf8(path: &Path) -> &camino::Utf8Path {
-    camino::Utf8Path::from_path(path).unwrap()
+fn utf8(path: &Path) -> &Utf8Path {
+    Utf8Path::from_path(path).unwrap()
 }

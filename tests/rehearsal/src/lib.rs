@@ -9,6 +9,7 @@
 //! ```
 
 mod api;
+mod before;
 mod cluster;
 mod http;
 mod log;
@@ -20,13 +21,13 @@ mod time;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use camino::Utf8Path;
 
 pub use log::{ApiRequest, Request};
 pub use scenarios::{
-    Answer, Body, Denied, Fate, Row, SCENARIOS, Scenario, Text, Until, When, With, scenario,
+    Answer, Body, Denied, FATE, Fate, Row, SCENARIOS, Scenario, Text, Until, When, With, scenario,
 };
 
 use cluster::Cluster;
@@ -104,14 +105,14 @@ impl Rehearsal {
         namespace: Option<&str>,
         user: &str,
     ) -> io::Result<()> {
-        let mut entry = serde_json::json!({"cluster": "rehearsal", "user": user});
+        let mut entry = serde_json::json!({"cluster": "staging", "user": user});
         if let Some(namespace) = namespace {
             entry["namespace"] = serde_json::json!(namespace);
         }
         let config = serde_json::json!({
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "rehearsal", "cluster": {"server": self.server_url()}}],
+            "clusters": [{"name": "staging", "cluster": {"server": self.server_url()}}],
             "contexts": [{"name": context, "context": entry}],
             "users": [{"name": user, "user": {}}],
             "current-context": "",
@@ -148,6 +149,11 @@ impl Rehearsal {
     /// Every request to the stand-in API, in the order they came.
     pub fn api_requests(&self) -> Vec<ApiRequest> {
         self.log.api_requests()
+    }
+
+    /// Waits until the stand-in API is asked for this path; whether it was.
+    pub fn await_api_request(&self, path: &str, patience: Duration) -> bool {
+        self.log.await_api(path, patience)
     }
 
     /// Forgets all requests so far.

@@ -1,6 +1,7 @@
 //! What was asked of both servers.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,7 @@ pub struct ApiRequest {
 pub(crate) struct Log {
     requests: Mutex<(usize, Vec<Request>)>,
     api: Mutex<Vec<ApiRequest>>,
+    api_asked: Condvar,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -74,6 +76,14 @@ impl Log {
 
     pub(crate) fn api(&self, request: ApiRequest) {
         lock(&self.api).push(request);
+        self.api_asked.notify_all();
+    }
+
+    /// Waits for a request to the stand-in API; whether it came.
+    pub(crate) fn await_api(&self, path: &str, patience: Duration) -> bool {
+        let asked = |log: &Vec<ApiRequest>| log.iter().any(|request| request.path == path);
+        let waited = self.api_asked.wait_timeout_while(lock(&self.api), patience, |log| !asked(log));
+        asked(&waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {

@@ -1,7 +1,14 @@
-//! The scenarios: rows of plain data, and the words they are made of.
+//! The words that scenarios are made of.
+
+mod rows;
 
 use std::borrow::Cow;
+use std::io;
 use std::time::Duration;
+
+use camino::Utf8Path;
+
+pub use rows::SCENARIOS;
 
 /// A text that a row holds or a test makes up.
 pub type Text = Cow<'static, str>;
@@ -13,6 +20,8 @@ pub enum When {
     RolloutWatched,
     /// When, besides, the pods of the namespace are watched a second time.
     PodsWatchedAgain,
+    /// When the API under test is first asked for this path: one pod, which had become ready.
+    ApiAsked(&'static str),
     /// So long after the pod was scheduled.
     After(Duration),
 }
@@ -38,6 +47,10 @@ pub enum Fate {
     NeverReady,
     /// `ErrImagePull`, then `ImagePullBackOff`.
     ImagePull,
+    /// The node was short of memory and ended it: `Error`, and the object stays. Another pod takes its place.
+    Evicted,
+    /// Its second container is in a crash loop, and STATUS says `Completed` of its first one instead.
+    Hidden,
     /// It runs, never becomes ready, and the Deployment's progress deadline is over.
     PastDeadline,
     /// The pod is never created: the `ReplicaSet` is refused with this message.
@@ -45,6 +58,21 @@ pub enum Fate {
         /// What the server says, as `pods "…" is forbidden: …` continues.
         message: Text,
     },
+}
+
+impl Fate {
+    /// How the annotation [`FATE`] names it; `None`: it needs none.
+    pub fn word(&self) -> Option<&'static str> {
+        match self {
+            Fate::Ready | Fate::NotCreated { .. } => None,
+            Fate::CrashLoop { .. } => Some("crash-loop"),
+            Fate::Error { .. } => Some("error"),
+            Fate::NeverReady | Fate::PastDeadline => Some("never-ready"),
+            Fate::ImagePull => Some("image-pull"),
+            Fate::Evicted => Some("evicted"),
+            Fate::Hidden => Some("hidden"),
+        }
+    }
 }
 
 /// What the stand-in API sends.
@@ -100,6 +128,18 @@ impl Answer {
             body,
             until: Until::Ever,
             takes: Duration::ZERO,
+        }
+    }
+
+    /// What is usual, after a while.
+    pub const fn slow(takes: Duration) -> Answer {
+        Answer {
+            status: 200,
+            media_type: Cow::Borrowed(""),
+            location: Cow::Borrowed(""),
+            body: Body::Usual,
+            until: Until::Ever,
+            takes,
         }
     }
 
@@ -160,6 +200,9 @@ impl Denied {
     }
 }
 
+/// The annotation of a pod that names its fate, on both kinds of cluster: [`Fate::word`].
+pub const FATE: &str = "staging.test/fate";
+
 /// One thing in which a scenario differs from the healthy one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum With {
@@ -181,6 +224,35 @@ pub enum With {
         /// What had become of it.
         fate: Fate,
     },
+    /// What had become of every old pod of this Deployment before anything began.
+    OldEvery {
+        /// The Deployment.
+        deployment: Text,
+        /// What had become of them.
+        fate: Fate,
+    },
+    /// What was applied before differs in one value.
+    Applied {
+        /// The object's kind.
+        kind: Text,
+        /// Its name.
+        name: Text,
+        /// Where in it (a JSON pointer, RFC 6901).
+        pointer: Text,
+        /// The value, as JSON; `null`: none.
+        value: Text,
+    },
+    /// Nothing was deployed before: the namespace holds no more than the `ConfigMap` and the Secret.
+    NothingDeployed,
+    /// A manifest that is about to be applied differs: a text in it, which has to be there.
+    Manifest {
+        /// The file below `k8s/`.
+        file: Text,
+        /// What stands there.
+        find: Text,
+        /// What stands there instead.
+        replace: Text,
+    },
     /// What the stand-in API answers on a path (of either listener).
     Answer {
         /// The path.
@@ -190,6 +262,8 @@ pub enum With {
     },
     /// What the user may not do.
     Denied(Denied),
+    /// The user may do in this namespace, too, what is granted in `dpp-staging`.
+    AlsoGrantedIn(Text),
     /// The default namespace of the kubeconfig's context; empty: none.
     ContextNamespace(Text),
     /// The namespace that whoever deploys believes to be the right one.
@@ -211,7 +285,8 @@ pub enum With {
     },
     /// The image tag that ran before.
     RunningTag(Text),
-    /// An object that is there from the start, as someone applied it (JSON).
+    /// An object that is there from the start, as someone applied it (JSON). The annotation [`FATE`] of a pod says
+    /// what had become of it.
     Object(Text),
     /// The version `/health` gives, instead of the one that runs.
     Version(Text),
@@ -270,94 +345,6 @@ pub fn scenario(name: &str) -> Option<Scenario> {
     Some(Scenario { name: row.name.to_owned(), with: row.with.to_vec() })
 }
 
-const API: Text = Cow::Borrowed("dpp-api");
-
-const fn new_api_pods(fate: Fate, when: When) -> With {
-    With::New { deployment: API, fate, when }
-}
-
-const fn answers(path: &'static str, answer: Answer) -> With {
-    With::Answer { path: Cow::Borrowed(path), answer }
-}
-
-const NOT_FOUND: &str = "{\"detail\":\"Not Found\"}";
-const NOT_READY: &str = "{\"status\":\"not_ready\",\"services\":{\"database\":\"down\",\"redis\":\"up\",\"s3\":\"up\",\"sqs\":\"up\"}}";
-
-/// Every scenario.
-pub static SCENARIOS: &[Row] = &[
-    Row { name: "healthy", about: "all three Deployments roll out, all ten checks pass", with: &[] },
-    Row {
-        name: "crash-loop",
-        about: "the new dpp-api pod ends in CrashLoopBackOff; three old ones still serve",
-        with: &[new_api_pods(Fate::CrashLoop { exit_code: 1, restarts: 2 }, When::RolloutWatched)],
-    },
-    Row {
-        name: "error-pod",
-        about: "the new dpp-api pod's container ends with an error: STATUS Error",
-        with: &[new_api_pods(Fate::Error { exit_code: 1 }, When::RolloutWatched)],
-    },
-    Row {
-        name: "already-crashing-and-fixed",
-        about: "one dpp-api pod was in CrashLoopBackOff before; the deploy replaces it",
-        with: &[With::Old { deployment: API, pod: 0, fate: Fate::CrashLoop { exit_code: 1, restarts: 9 } }],
-    },
-    Row {
-        name: "rollout-timeout",
-        about: "the new dpp-api pod runs but never becomes ready",
-        with: &[new_api_pods(Fate::NeverReady, When::RolloutWatched)],
-    },
-    Row {
-        name: "image-pull",
-        about: "the new dpp-api image can't be pulled: ImagePullBackOff, and no end of the rollout",
-        with: &[new_api_pods(Fate::ImagePull, When::RolloutWatched)],
-    },
-    Row {
-        name: "smoke-8-of-10",
-        about: "the rollout succeeds; two of the ten checks fail",
-        with: &[
-            answers("/llms.txt", Answer::text(404, NOT_FOUND)),
-            answers("/redoc", Answer::text(404, NOT_FOUND)),
-        ],
-    },
-    Row {
-        name: "smoke-7-of-10",
-        about: "the rollout succeeds; three of the ten checks fail",
-        with: &[
-            answers("/llms.txt", Answer::text(404, NOT_FOUND)),
-            answers("/redoc", Answer::text(404, NOT_FOUND)),
-            answers("/pricing/ssot.json", Answer::text(500, "{\"detail\":\"Internal Server Error\"}")),
-        ],
-    },
-    Row {
-        name: "readyz-503",
-        about: "the rollout succeeds; /readyz answers 503 for ever",
-        with: &[answers("/readyz", Answer::text(503, NOT_READY))],
-    },
-    Row {
-        name: "ready-after-30s",
-        about: "the rollout succeeds; /readyz answers 503 for 30 s, then 200",
-        with: &[answers("/readyz", Answer::holding(503, NOT_READY, Until::Passed(Duration::from_secs(30))))],
-    },
-    Row {
-        name: "forbidden",
-        about: "the user may not patch Deployments",
-        with: &[With::Denied(Denied::new("patch", "apps", "deployments"))],
-    },
-    Row {
-        name: "wrong-namespace",
-        about: "STAGING_NAMESPACE is another one (default) than the manifests name",
-        with: &[With::StagingNamespace(Cow::Borrowed("default"))],
-    },
-    Row {
-        name: "watch-cut",
-        about: "the server ends the first watch of pods silently; the crash shows on the next one only",
-        with: &[
-            With::CutPodsWatch,
-            new_api_pods(Fate::CrashLoop { exit_code: 1, restarts: 2 }, When::PodsWatchedAgain),
-        ],
-    },
-];
-
 /// What a scenario comes to, entry by entry.
 impl Scenario {
     pub(crate) fn new_fate(&self, deployment: &str) -> (Fate, When) {
@@ -366,6 +353,12 @@ impl Scenario {
             _ => None,
         });
         given.unwrap_or((Fate::Ready, When::RolloutWatched))
+    }
+
+    pub(crate) fn old_pods_past_deadline(&self, deployment: &str) -> bool {
+        self.with.iter().any(|with| {
+            matches!(with, With::OldEvery { deployment: named, fate: Fate::PastDeadline } if named == deployment)
+        })
     }
 
     pub(crate) fn denied_list(&self) -> impl Iterator<Item = &Denied> {
@@ -384,12 +377,37 @@ impl Scenario {
         self.with.iter().rev().find_map(pick)
     }
 
-    pub(crate) fn context_namespace(&self) -> Option<&str> {
+    /// Writes what the scenario changes about the manifests into the folder that holds them.
+    ///
+    /// # Errors
+    /// When a file can't be read or written, or does not hold what is to be replaced.
+    pub fn edit_manifests(&self, folder: &Utf8Path) -> io::Result<()> {
+        for with in &self.with {
+            let With::Manifest { file, find, replace } = with else { continue };
+            let path = folder.join(&**file);
+            let text = fs_err::read_to_string(&path)?;
+            if !text.contains(&**find) {
+                return Err(io::Error::other(format!("{path} does not hold {find:?}")));
+            }
+            fs_err::write(&path, text.replacen(&**find, replace, 1))?;
+        }
+        Ok(())
+    }
+
+    /// The image tag that ran before.
+    pub fn running_tag(&self) -> &str {
+        self.last(|with| if let With::RunningTag(tag) = with { Some(&**tag) } else { None })
+            .unwrap_or(crate::before::RUNNING_TAG)
+    }
+
+    /// The default namespace of the kubeconfig's context.
+    pub fn context_namespace(&self) -> Option<&str> {
         let given = self.last(|with| if let With::ContextNamespace(name) = with { Some(name) } else { None });
         given.map(|name| &**name).filter(|name| !name.is_empty())
     }
 
-    pub(crate) fn staging_namespace(&self) -> &str {
+    /// What `STAGING_NAMESPACE` is to whoever deploys.
+    pub fn staging_namespace(&self) -> &str {
         let given = self.last(|with| if let With::StagingNamespace(name) = with { Some(name) } else { None });
         given.map_or(crate::NAMESPACE, |name| name)
     }

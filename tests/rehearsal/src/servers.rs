@@ -85,6 +85,7 @@ impl Api {
             user_agent: header(&request, USER_AGENT),
             on_metrics_port,
         });
+        self.cluster.api_asked(path);
         if path == "/v1/runs" {
             self.cluster.settle().await;
         }

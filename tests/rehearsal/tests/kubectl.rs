@@ -127,7 +127,7 @@ fn a_crash_may_come_a_time_after_scheduling() {
 fn a_pod_that_crashed_before_is_replaced() {
     let bench = named("already-crashing-and-fixed");
     let before = bench.kubectl("get pods -n dpp-staging").ok();
-    assert_eq!(before.matches("CrashLoopBackOff   9 (3d4h ago)").count(), 1, "{before}");
+    assert_eq!(before.matches("CrashLoopBackOff   9 (").count(), 1, "{before}");
     bench.deploy("dpp-api").ok();
     bench.rollout("dpp-api", "10s").ok();
     let after = bench.kubectl("get pods -n dpp-staging").ok();
@@ -194,7 +194,9 @@ fn strict_validation_names_unknown_fields() {
 #[test]
 fn an_object_without_a_namespace_lands_in_the_contexts() {
     let elsewhere = With::ContextNamespace("default".into());
-    let bench = bench::bench(scenario("healthy").unwrap().with(elsewhere));
+    let granted = ["default", "nowhere"].map(|namespace| With::AlsoGrantedIn(namespace.into()));
+    let healthy = granted.into_iter().fold(scenario("healthy").unwrap(), rehearsal::Scenario::with);
+    let bench = bench::bench(healthy.with(elsewhere));
     let manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
     let landed = bench.apply(manifest, "--dry-run=server -o jsonpath={.metadata.namespace}").ok();
     assert_eq!(landed, "default");

@@ -8,7 +8,7 @@ use super::errors::{self, Refusal};
 use super::json::{number, text};
 use super::kinds::{self, Kind};
 use super::store::uid_of;
-use super::{World, autoscalers, defaults, deployments, schemas, services};
+use super::{World, autoscalers, defaults, deployments, quotas, schemas, services};
 use crate::time::stamp;
 
 const LAST_APPLIED: &str = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
@@ -91,6 +91,9 @@ pub(crate) fn create(
     }
     if world.store.get(kind, namespace, &name).is_some() {
         return Err(errors::already_exists(kind, &name));
+    }
+    if let Some(why) = quotas::exceeded(world, kind, namespace) {
+        return Err(errors::not_admitted(kind, &name, &why));
     }
     let object = complete(world, object, namespace);
     if manner.dry_run { Ok(object) } else { Ok(stored(world, object)) }

@@ -3,18 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::json::{list, text};
-use super::{STAGING, World, apply, deployments, kinds, pods, rollouts};
-use crate::scenarios::{When, With};
-
-/// What was applied then, with `${IMAGE_TAG}` and `${AWS_ACCOUNT_ID}` in it.
-const APPLIED: &str = include_str!("../../fixtures/before.json");
-
-/// The tag that ran before, unless the scenario names another.
-pub(crate) const RUNNING_TAG: &str = "v0.4.2.1";
-
-/// The account in the images' names.
-pub(crate) const ACCOUNT: &str = "123456789012";
+use super::json::{default, list, text};
+use super::{STAGING, World, apply, deployments, pods, rollouts};
+use crate::scenarios::{FATE, Fate, When, With};
 
 /// Three days, four and a half hours: `3d4h` for as long as a test runs.
 const AGE: SignedDuration = SignedDuration::from_secs(((3 * 24 + 4) * 60 + 30) * 60);
@@ -33,33 +24,28 @@ pub(crate) fn build(world: &mut World) {
             apply::created(world, account, name);
         }
     }
-    if !no_namespace {
-        let tag = world
-            .scenario
-            .last(|with| if let With::RunningTag(tag) = with { Some(tag.to_string()) } else { None });
-        let applied = APPLIED
-            .replace("${IMAGE_TAG}", tag.as_deref().unwrap_or(RUNNING_TAG))
-            .replace("${AWS_ACCOUNT_ID}", ACCOUNT);
-        let applied: Value = serde_json::from_str(&applied).unwrap_or_default();
-        for object in applied.as_array().into_iter().flatten() {
-            existing(world, object);
-        }
-        default_account(world, STAGING);
+    apply::created(world, kubernetes_service(), "default");
+    for object in world.scenario.objects_before() {
+        existing(world, &object);
     }
-    let others: Vec<String> = world
-        .scenario
-        .with
-        .iter()
-        .filter_map(|with| if let With::Object(object) = with { Some(object.to_string()) } else { None })
-        .collect();
-    for object in others {
-        if let Ok(object) = serde_json::from_str::<Value>(&object) {
-            existing(world, &object);
-        }
+    if !no_namespace {
+        default_account(world, STAGING);
     }
     meet_old_fates(world);
     world.past = None;
     world.rollouts.clear();
+}
+
+/// How pods reach the API server; every cluster has it.
+fn kubernetes_service() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "kubernetes", "labels": {"component": "apiserver", "provider": "kubernetes"},
+        },
+        "spec": {"ports": [{"name": "https", "port": 443, "targetPort": 6443}]},
+    })
 }
 
 fn default_account(world: &mut World, namespace: &str) {
@@ -69,11 +55,15 @@ fn default_account(world: &mut World, namespace: &str) {
 
 fn existing(world: &mut World, object: &Value) {
     let mut object = object.clone();
-    object["metadata"]["annotations"] = json!({});
+    default(&mut object["metadata"], "annotations", json!({}));
     let applied = format!("{}\n", sorted(&object));
     object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = json!(applied);
     let namespace = text(&object, "/metadata/namespace").to_owned();
     let object = apply::created(world, object, &namespace);
+    if object["kind"] == "Pod" {
+        meets_its_annotation(world, object);
+        return;
+    }
     let target = text(&object, "/spec/scaleTargetRef/name");
     let deployment = if object["kind"] == "Deployment" { text(&object, "/metadata/name") } else { target };
     rollouts::go_on(world, &namespace, deployment, When::RolloutWatched);
@@ -92,23 +82,48 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-fn meet_old_fates(world: &mut World) {
-    let (Some(pod_kind), Some(deployment_kind)) = (kinds::by_name("Pod"), kinds::by_name("Deployment"))
-    else {
+/// A pod that nobody's Deployment made, and what its annotation says has become of it.
+fn meets_its_annotation(world: &mut World, mut pod: Value) {
+    if pod.pointer("/metadata/annotations").and_then(|all| all.get(FATE))
+        != Fate::Hidden.word().map(Value::from).as_ref()
+    {
         return;
-    };
+    }
+    let now = world.now();
+    pods::schedule(&mut pod, world.placed, now);
+    world.placed += 1;
+    pods::running(&mut pod, &format!("10.244.3.{}", world.placed + 10), false, now);
+    rollouts::meets(world, pod, &Fate::Hidden);
+}
+
+fn meet_old_fates(world: &mut World) {
     for with in world.scenario.with.clone() {
-        let With::Old { deployment, pod, fate } = with else { continue };
-        let all = world.store.list(pod_kind, Some(STAGING));
-        let mut mine = all.into_iter().filter(|pod| {
+        let (deployment, chosen, fate) = match with {
+            With::Old { deployment, pod, fate } => (deployment, Some(pod), fate),
+            With::OldEvery { deployment, fate } => (deployment, None, fate),
+            _ => continue,
+        };
+        let of_deployment = |pod: &Value| {
             list(pod, "/spec/containers").iter().any(|container| container["name"] == *deployment)
-        });
-        if let Some(pod) = mine.nth(pod) {
+        };
+        let mut old = world.store.list(deployments::kind("Pod"), Some(STAGING));
+        old.retain(|pod| of_deployment(pod));
+        let met =
+            old.into_iter().enumerate().filter(|(index, _)| chosen.is_none_or(|chosen| chosen == *index));
+        for (_, pod) in met {
             let mut pod = Value::clone(&pod);
             pods::not_ready(&mut pod);
+            // It has gone on until now: kubelets go on saying so.
+            let past = world.past.take();
             rollouts::meets(world, pod, &fate);
+            world.past = past;
         }
-        if let Some(deployment) = world.store.get(deployment_kind, STAGING, &deployment) {
+        let kind = deployments::kind("Deployment");
+        if let Some(deployment) = world.store.get(kind, STAGING, &deployment) {
+            if fate == Fate::Evicted {
+                deployments::scale(world, &deployment);
+                rollouts::go_on(world, STAGING, text(&deployment, "/metadata/name"), When::RolloutWatched);
+            }
             deployments::update_statuses(world, &deployment);
         }
     }

@@ -158,13 +158,11 @@ pub(crate) fn deployment_status(
         number => number.as_i64().unwrap_or(0),
     };
     let serves = count(available) >= replicas - unavailable;
-    let overdue = world.past.is_none()
-        && !complete
-        && world.scenario.new_fate(text(deployment, "/metadata/name")).0 == Fate::PastDeadline
-        && world
-            .rollouts
-            .iter()
-            .any(|((_, name), r)| r.watched && text(deployment, "/metadata/name") == name);
+    let name = text(deployment, "/metadata/name");
+    let watched = world.rollouts.iter().any(|((_, of), rollout)| rollout.watched && of == name);
+    let overdue = !complete
+        && (world.scenario.old_pods_past_deadline(name)
+            || watched && world.past.is_none() && world.scenario.new_fate(name).0 == Fate::PastDeadline);
     let progress = if complete {
         ("True", "NewReplicaSetAvailable", format!("ReplicaSet \"{set_name}\" has successfully progressed."))
     } else if overdue {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::json::{fnv32, list, number, safe_encode, text};
 use super::store::uid_of;
-use super::{Rollout, World, events, kinds, pods, rollouts, services};
+use super::{Rollout, World, events, kinds, pod_security, pods, quotas, rollouts, services};
 use crate::scenarios::{Fate, When};
 use crate::time::stamp;
 
@@ -25,7 +25,7 @@ pub(super) struct View {
 
 fn pods_of(world: &World, replica_set: &Value) -> Vec<Arc<Value>> {
     let mut pods = pods::of(world, replica_set);
-    pods.retain(|pod| !pods::is_going(pod));
+    pods.retain(|pod| !pods::is_going(pod) && !pods::has_failed(pod));
     pods
 }
 
@@ -141,10 +141,7 @@ pub(super) fn scale(world: &mut World, deployment: &Value) {
         let (replicas, surge, unavailable) = limits(deployment);
         let total = len(&view.new_pods) + len(&view.old_pods);
         let missing = (replicas - len(&view.new_pods)).min(replicas + surge - total);
-        let refused = match fate_of(world, deployment).0 {
-            Fate::NotCreated { message } => Some(message),
-            _ => None,
-        };
+        let refused = refusal(world, deployment, &view.new);
         if missing > 0 && refused.is_none() {
             let to = len(&view.new_pods) + missing;
             scaled(world, deployment, &view.new, to, "up");
@@ -192,6 +189,19 @@ pub(super) fn scale(world: &mut World, deployment: &Value) {
         }
     }
     update_statuses(world, deployment);
+}
+
+/// Why the server would not take one more pod of this `ReplicaSet`.
+fn refusal(world: &World, deployment: &Value, set: &Value) -> Option<String> {
+    if let Fate::NotCreated { message } = fate_of(world, deployment).0 {
+        return Some(message.into_owned());
+    }
+    if world.past.is_some() {
+        return None;
+    }
+    let place = place(deployment);
+    pod_security::refusal(world, place, &set["spec"]["template"])
+        .or_else(|| quotas::exceeded(world, kind("Pod"), place))
 }
 
 fn place(object: &Value) -> &str {

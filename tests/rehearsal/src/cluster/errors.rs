@@ -92,6 +92,12 @@ pub(crate) fn forbidden(user: &str, asked: &Asked<'_>) -> Refusal {
     refusal(403, "Forbidden", &message, &details(kind, name))
 }
 
+/// What an admission plugin does not let in.
+pub(crate) fn not_admitted(kind: &Kind, name: &str, why: &str) -> Refusal {
+    let message = format!("{} \"{name}\" is forbidden: {why}", kind.qualified());
+    refusal(403, "Forbidden", &message, &details(kind, name))
+}
+
 /// What this server can't do: a test that meets it must fail.
 pub(crate) fn unknown(method: &str, path: &str) -> Refusal {
     let message = format!("the rehearsal does not know {method} {path}");

@@ -47,6 +47,7 @@ pub(crate) static KINDS: &[Kind] = &[
     kind("", "v1", "events", "event", "Event", &["ev"]),
     cluster(kind("", "v1", "namespaces", "namespace", "Namespace", &["ns"])),
     all(kind("", "v1", "pods", "pod", "Pod", &["po"])),
+    kind("", "v1", "resourcequotas", "resourcequota", "ResourceQuota", &["quota"]),
     kind("", "v1", "secrets", "secret", "Secret", &[]),
     kind("", "v1", "serviceaccounts", "serviceaccount", "ServiceAccount", &["sa"]),
     all(kind("", "v1", "services", "service", "Service", &["svc"])),

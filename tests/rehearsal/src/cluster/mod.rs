@@ -15,9 +15,11 @@ mod json;
 mod kinds;
 mod lists;
 mod logs;
+mod pod_security;
 mod pods;
 mod printers;
 mod protobuf;
+mod quotas;
 mod reviews;
 mod rollouts;
 mod routes;
@@ -121,6 +123,11 @@ impl Cluster {
                 .rsplit_once(':')
                 .map_or(String::new(), |(_, tag)| tag.strip_prefix('v').unwrap_or(tag).to_owned())
         })
+    }
+
+    /// The API under test is asked for this path.
+    pub(crate) fn api_asked(&self, path: &str) {
+        rollouts::api_asked(&mut self.world(), path);
     }
 
     /// Deletes what a finished rollout replaced, and waits until every open watch has been told.

@@ -245,6 +245,41 @@ pub(crate) fn ended(pod: &mut Value, exit_code: i32, now: Timestamp) {
     });
 }
 
+/// The node was short of memory: all has ended, and the object stays.
+pub(crate) fn evicted(pod: &mut Value, now: Timestamp) {
+    let at = stamp(now);
+    pod["status"]["phase"] = json!("Failed");
+    pod["status"]["reason"] = json!("Evicted");
+    pod["status"]["message"] = json!(EVICTED);
+    pod["status"]["conditions"] = conditions(pod, false, false, &at);
+    pod["status"]["containerStatuses"] = container_statuses(pod, |name| {
+        json!({
+            "state": terminated(pod, name, 137, 0, &at),
+            "imageID": image_id(image_of(pod, name)), "containerID": container_id(pod, name, 0),
+        })
+    });
+}
+
+/// What the kubelet says of a pod that it evicts.
+pub(crate) const EVICTED: &str = "The node was low on resource: memory.";
+
+/// Its first container has completed, and its second one is in a crash loop.
+pub(crate) fn hidden_crash_loop(pod: &mut Value, now: Timestamp) {
+    let mut whole = pod.clone();
+    crash_loop(&mut whole, 1, 4, now);
+    let first = text(pod, "/spec/containers/0/name").to_owned();
+    let completed = terminated(pod, &first, 0, 0, &stamp(now));
+    whole["status"]["containerStatuses"][0]["state"] = completed;
+    whole["status"]["containerStatuses"][0]["lastState"] = json!({});
+    whole["status"]["containerStatuses"][0]["restartCount"] = json!(0);
+    *pod = whole;
+}
+
+/// Whether its containers have failed for good.
+pub(crate) fn has_failed(pod: &Value) -> bool {
+    text(pod, "/status/phase") == "Failed"
+}
+
 /// Whether the pod is ready to serve.
 pub(crate) fn is_ready(pod: &Value) -> bool {
     list(pod, "/status/conditions").iter().any(|c| c["type"] == "Ready" && c["status"] == "True")
@@ -276,5 +311,8 @@ pub(crate) fn not_ready(pod: &mut Value) {
         if condition["type"] == "Ready" || condition["type"] == "ContainersReady" {
             condition["status"] = json!("False");
         }
+    }
+    for container in pod["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {
+        container["ready"] = json!(false);
     }
 }

@@ -11,14 +11,18 @@ use super::json::{list, number, text};
 use super::{World, events, pods};
 use crate::scenarios::{Fate, When};
 
-/// How long a rollout is watched before its new pods fail: `kubectl rollout status` has said what it waits for.
+/// How long a rollout is watched before the others have rolled out, and how long again before its new pods fail:
+/// `kubectl rollout status` has said what it waits for, and the watch of pods what became of the others.
 const FIRST_WORDS: Duration = Duration::from_millis(500);
 
 /// Something happened that new pods of this Deployment may have waited for.
 pub(crate) fn go_on(world: &mut World, place: &str, name: &str, now: When) {
     let Some(deployment) = world.store.get(kind("Deployment"), place, name) else { return };
     let (fate, when) = fate_of(world, &deployment);
-    let (fate, when) = if fate == Fate::Ready { (fate, When::RolloutWatched) } else { (fate, when) };
+    let (fate, when) = match (fate, when) {
+        (Fate::Ready, _) | (_, When::ApiAsked(_)) => (Fate::Ready, When::RolloutWatched),
+        other => other,
+    };
     if when != now {
         return;
     }
@@ -41,14 +45,31 @@ pub(crate) fn go_on(world: &mut World, place: &str, name: &str, now: When) {
 
 /// As [`go_on`], after a while.
 pub(crate) fn go_on_later(world: &World, place: &str, name: &str, now: When, delay: Duration) {
-    let (cluster, place, name) = (world.cluster.clone(), place.to_owned(), name.to_owned());
+    let (place, name) = (place.to_owned(), name.to_owned());
+    later(world, delay, move |world| go_on(world, &place, &name, now));
+}
+
+fn later(world: &World, delay: Duration, what: impl FnOnce(&mut World) + Send + 'static) {
+    let cluster = world.cluster.clone();
     if let Some(runtime) = cluster.upgrade().map(|cluster| cluster.runtime.clone()) {
         runtime.spawn(async move {
             tokio::time::sleep(delay).await;
             if let Some(cluster) = cluster.upgrade() {
-                go_on(&mut cluster.world(), &place, &name, now);
+                what(&mut cluster.world());
             }
         });
+    }
+}
+
+/// Meanwhile the other Deployments of the namespace, whose pods become ready, have rolled out: their controller
+/// waits for nobody who watches.
+fn others_roll_out(world: &mut World, place: &str, but: &str) {
+    for deployment in world.store.list(kind("Deployment"), Some(place)) {
+        let name = text(&deployment, "/metadata/name");
+        if name != but && fate_of(world, &deployment).0 == Fate::Ready {
+            go_on(world, place, name, When::RolloutWatched);
+            end_replaced_pods(world, Some((place, name)));
+        }
     }
 }
 
@@ -90,6 +111,11 @@ pub(crate) fn meets(world: &mut World, mut pod: Value, fate: &Fate) {
         Fate::NeverReady | Fate::PastDeadline => {
             events::unhealthy(world, &pod);
         }
+        Fate::Evicted => {
+            events::warning(world, &pod, "Evicted", pods::EVICTED, "kubelet");
+            pods::evicted(&mut pod, now);
+        }
+        Fate::Hidden => pods::hidden_crash_loop(&mut pod, now),
         Fate::NotCreated { .. } => {}
     }
     world.store.put(pod);
@@ -112,11 +138,35 @@ pub(crate) fn watched(world: &mut World, place: &str, name: &str) {
         world.store.nudge();
     }
     match world.store.get(kind("Deployment"), place, name).map(|deployment| fate_of(world, &deployment)) {
-        Some((Fate::Ready, _)) | None => go_on(world, place, name, When::RolloutWatched),
-        Some(_) => go_on_later(world, place, name, When::RolloutWatched, FIRST_WORDS),
+        Some((Fate::Ready, _) | (_, When::ApiAsked(_))) | None => {
+            go_on(world, place, name, When::RolloutWatched);
+        }
+        Some(_) => go_on_later(world, place, name, When::RolloutWatched, 2 * FIRST_WORDS),
+    }
+    if world.store.get(kind("Deployment"), place, name).is_some_and(|object| !is_complete(&object)) {
+        let (of, but) = (place.to_owned(), name.to_owned());
+        later(world, FIRST_WORDS, move |world| others_roll_out(world, &of, &but));
     }
     if world.pods_watches > 1 {
+        others_roll_out(world, place, name);
         go_on(world, place, name, When::PodsWatchedAgain);
+    }
+}
+
+/// The API under test is asked for this path: the first new pod of a Deployment whose fate waits for it meets it.
+pub(crate) fn api_asked(world: &mut World, path: &str) {
+    for deployment in world.store.list(kind("Deployment"), None) {
+        let (fate, when) = fate_of(world, &deployment);
+        if !matches!(when, When::ApiAsked(awaited) if awaited == path) {
+            continue;
+        }
+        let first = view(world, &deployment).and_then(|view| {
+            view.new_pods.iter().find(|pod| pods::is_ready(pod)).map(|pod| Value::clone(pod))
+        });
+        if let Some(pod) = first {
+            meets(world, pod, &fate);
+            update_statuses(world, &deployment);
+        }
     }
 }
 
@@ -125,6 +175,7 @@ pub(crate) fn pods_watched_again(world: &mut World) {
     let watched: Vec<_> =
         world.rollouts.iter().filter(|(_, rollout)| rollout.watched).map(|(key, _)| key.clone()).collect();
     for (place, name) in watched {
+        others_roll_out(world, &place, &name);
         go_on(world, &place, &name, When::PodsWatchedAgain);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hyper::Response;
+use hyper::header::{HeaderValue, WARNING};
 use serde_json::Value;
 
 use super::apply::{self, Manner};
@@ -11,7 +12,7 @@ use super::json::text;
 use super::kinds::{self, Kind};
 use super::lists::{self, Selection};
 use super::tables::{Beside, table};
-use super::{Cluster, World, discovery, logs, protobuf, reviews, rollouts, watches};
+use super::{Cluster, World, discovery, logs, pod_security, protobuf, reviews, rollouts, watches};
 use crate::USER;
 use crate::http::{Body, whole};
 use crate::query::Query;
@@ -186,13 +187,15 @@ fn on_objects(
         }
         "create" => {
             let created = apply::create(&mut world, kind, namespace, body(request)?, manner)?;
-            Ok(shown(request, kind, 201, &created))
+            let warning = pod_security::warning(&world, namespace, &created);
+            Ok(warned(shown(request, kind, 201, &created), warning))
         }
         "patch" => {
             let patch = body(request)?;
             let patched =
                 apply::patch(&mut world, (kind, namespace, name), &patch, request.media_type, manner)?;
-            Ok(shown(request, kind, 200, &patched))
+            let warning = pod_security::warning(&world, namespace, &patched);
+            Ok(warned(shown(request, kind, 200, &patched), warning))
         }
         "delete" => {
             let deleted = apply::delete(&mut world, kind, namespace, name, manner.dry_run)?;
@@ -200,6 +203,15 @@ fn on_objects(
         }
         _ => Err(errors::unknown(request.method, request.path)),
     }
+}
+
+/// With what kubectl prints as `Warning:` (RFC 9111, section 5.5).
+fn warned(mut response: Response<Body>, warning: Option<String>) -> Response<Body> {
+    let quoted = warning.map(|text| format!("299 - \"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
+    if let Some(value) = quoted.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(WARNING, value);
+    }
+    response
 }
 
 fn body(request: &Request<'_>) -> Result<Value, Refusal> {

@@ -1,0 +1,77 @@
+//! How evidence is shown and compared.
+
+#![allow(dead_code, reason = "each of the tests that share this uses a part")]
+
+use std::path::Path;
+
+/// What differs from run to run, and nothing else.
+pub(super) const FILTERS: [(&str, &str); 12] = [
+    // Moments: RFC 3339, as `kubectl describe` prints them, and a clock.
+    (
+        r"\b2\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| KST)|\b\w{3}, \d\d \w{3} 2\d{3} \d\d:\d\d:\d\d \+0000|\b\d\d:\d\d:\d\d\.\d{3}\b",
+        "<moment>",
+    ),
+    (r"\b2\d{7}T\d{6}Z-[0-9a-f]{6}\b", "<run id>"),
+    (r"evidence/staging/\d{8}", "evidence/staging/<date>"),
+    (r#"("(?:(?:duration|latency|waited|p95)_ms|duration_sec)": ?)\d+"#, "$1<time>"),
+    // Durations and ages in texts and tables.
+    (r" *\b\d+(\.\d+)? m?s\b|\b\d{1,2}s\b|\btimeout \d+\.\d\b", " <duration>"),
+    // curl's own numbers and how it was built; then how many bytes these take, and what programs say of themselves.
+    (
+        r#""(?:time_\w+|speed_\w+|local_port|remote_port|conn_id|xfer_id|size_\w+|num_headers)":[0-9.]+|"curl_version":"[^"]*""#,
+        "<curl's>",
+    ),
+    (
+        r#"((?:smoke/out/[a-z0-9.]+\.err|preflight/out/(?:version\.[a-z]+|server)\.(?:out|err))",\s*"from": ?)\d+(,\s*"to": ?)\d+"#,
+        "$1<from>$2<to>",
+    ),
+    // The machine.
+    (r"127\.0\.0\.1:\d+", "<loopback>"),
+    (r"/[^ :\x22]*/team's staging [A-Za-z0-9]+", "<folder>"),
+    (r"\b[0-9a-f]{64}\b", "<sha256>"),
+    (r"(?m)^(kubectl|curl|jq): .*$|\bkubectl 1\.\d+, curl \d+\.\d+, jq \d+\.\d+", "<tools>"),
+    (
+        r#"("path": ?)"[^"]*/(?:cat|curl|jq|kubectl|sed)"|("(?:host|version|gitVersion|buildDate|gitCommit|goVersion|platform|compiler|kustomizeVersion|gitTreeState)": ?)"[^"]*""#,
+        "$1$2<of the machine>",
+    ),
+];
+
+/// A text with what differs from run to run hidden.
+pub(super) fn filtered(text: &str) -> String {
+    FILTERS.iter().fold(text.to_owned(), |text, (pattern, replacement)| {
+        regex_lite::Regex::new(pattern).unwrap().replace_all(&text, *replacement).into_owned()
+    })
+}
+
+/// A file as its page shows it: control bytes escaped, a missing last newline marked.
+pub(super) fn shown(file: &str, folder: &Path) -> String {
+    if ["version.", "server."].iter().any(|name| file.starts_with(&format!("preflight/out/{name}"))) {
+        return "(what this machine's programs say of their versions)".to_owned();
+    }
+    let bytes = std::fs::read(folder.join(file)).unwrap();
+    let mut text = String::new();
+    for character in String::from_utf8_lossy(&bytes).chars() {
+        match character {
+            '\n' => text.push('\n'),
+            '\t' => text.push('→'),
+            control if control.is_control() => text.extend(control.escape_default()),
+            other => text.push(other),
+        }
+    }
+    if let Some(objects) = an_object_a_line(&bytes) {
+        text = objects;
+    }
+    match text.pop() {
+        None => "(empty)".to_owned(),
+        Some('\n') => text,
+        Some(last) => format!("{text}{last}\n(no newline at the end)"),
+    }
+}
+
+/// A list that `kubectl get -o json` printed: thousands of lines as it stands, an object a line here.
+fn an_object_a_line(bytes: &[u8]) -> Option<String> {
+    let list: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    let items = list.get("items")?.as_array()?;
+    let lines: Vec<String> = items.iter().map(serde_json::Value::to_string).collect();
+    Some(lines.join("\n") + "\n")
+}
