@@ -231,6 +231,11 @@ fn why_incomplete(record: &Record) -> String {
     if let Some((id, why)) = verdict::unjudged(record) {
         return format!("{id}: {why}");
     }
+    if let Some(why) = verdict::out_of_sight(record).filter(|_| record.ended.is_some()) {
+        return format!(
+            "the pods could not be seen at the end, so stop rule 2 is not judged (list.pods: {why})"
+        );
+    }
     "the run has not come to its end".to_owned()
 }
 

@@ -59,6 +59,7 @@ impl Run {
             signal_number,
             stop: halt()?,
             watched_enough: halt()?,
+            turns: super::commands::Turns::default(),
             _lock: place.lock,
             job,
         };

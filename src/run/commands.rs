@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -20,6 +22,18 @@ use crate::verdict;
 
 /// How much of what a failed command said is read to find its first error.
 const SAID_LIMIT: u64 = 64 * 1024;
+
+/// Whose turn it is to run a step: the journal tells the end of a command by the step's id, so a step that the watch
+/// and the listing beside it both need is done one after the other.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<BTreeMap<String, Arc<Mutex<()>>>>);
+
+impl Turns {
+    fn of(&self, id: &str) -> Arc<Mutex<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(id.to_owned()).or_default())
+    }
+}
 
 /// A step with its variables filled in.
 pub(super) struct Call {
@@ -76,6 +90,8 @@ impl Run {
         tee: &mut dyn Write,
         halts: &[&Halt],
     ) -> Result<Done, Error> {
+        let turn = self.turns.of(&call.intent.id);
+        let _mine = turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.note(What::CommandStarts(call.intent.clone()))?;
         let done = self.execute(call, tee, halts)?;
         self.note(What::CommandEnded(done.outcome.clone()))?;

@@ -102,6 +102,7 @@ struct Run {
     stop: Halt,
     /// Pulled when the watch is no longer needed.
     watched_enough: Halt,
+    turns: commands::Turns,
     /// Held for as long as the run writes evidence.
     _lock: Option<Lock>,
 }

@@ -184,7 +184,13 @@ fn no_access(record: &Record, _lens: Lens) -> Vec<(String, String)> {
 
 fn not_permitted(record: &Record, lens: Lens) -> Vec<(String, String)> {
     let user = record.cluster_user.as_deref().unwrap_or("this user");
-    record
+    let uids = failed(record, "uids", |_, said| {
+        let found = format!(
+            "the uid of kube-system, which tells this cluster from others, could not be read: {said}"
+        );
+        (found, "ask the cluster's administrator for get on the namespace kube-system by name".to_owned())
+    });
+    let answers = record
         .permissions
         .iter()
         .filter(|answer| !lens(&answer.id, answer.granted == Some(true)))
@@ -197,8 +203,8 @@ fn not_permitted(record: &Record, lens: Lens) -> Vec<(String, String)> {
                 _ => format!("{user} may not {what}, needed for {}", answer.needed_for),
             };
             (found, format!("ask the cluster's administrator for it; check with: kubectl auth can-i {what}"))
-        })
-        .collect()
+        });
+    uids.into_iter().chain(answers).collect()
 }
 
 fn unusable_manifest(record: &Record, _lens: Lens) -> Vec<(String, String)> {

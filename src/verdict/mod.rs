@@ -13,7 +13,7 @@ pub use criteria::{CRITERIA, Criterion, Judged, State};
 pub use guards::{Finding, GUARDS, Guard};
 pub use stop_rules::{Observation, STOP_RULES, Stop, StopRule, conclude};
 
-use crate::events::EndedBy;
+use crate::events::{EndedBy, Outcome};
 use crate::record::{CheckRecord, Record};
 use crate::runbook::{BodyCheck, CHECKS, Check};
 
@@ -74,7 +74,9 @@ pub fn judge_through(record: &Record, lens: Lens) -> Judgement {
         () if record.failed.is_some() || record.interrupted.is_some() => Verdict::Incomplete,
         () if !findings.is_empty() => Verdict::Refused,
         () if stop.is_some() => Verdict::Stop,
-        () if record.ended.is_none() || unjudged(record).is_some() => Verdict::Incomplete,
+        () if record.ended.is_none() || unjudged(record).is_some() || out_of_sight(record).is_some() => {
+            Verdict::Incomplete
+        }
         () if criteria.iter().any(|criterion| criterion.state == State::NotMet) => Verdict::Shortfall,
         () => Verdict::Pass,
     };
@@ -100,9 +102,22 @@ pub fn unjudged(record: &Record) -> Option<(&str, &str)> {
             "objects.after" => !outcome.succeeded() && outcome.ended_by != EndedBy::StagingDryRun,
             id => by_us && DECISIVE.iter().any(|start| id.starts_with(start)),
         };
-        let why = outcome.ended_by.says().or(outcome.said.as_deref()).unwrap_or("it failed without a word");
-        gave_none.then_some((outcome.id.as_str(), why))
+        gave_none.then(|| (outcome.id.as_str(), said(outcome)))
     })
+}
+
+/// Why the pods could not be seen when the run came to its end; `None`: they could, as far as the record tells. A
+/// watch whose server hangs is silent, so what was listed last says whether it saw anything.
+pub fn out_of_sight(record: &Record) -> Option<&str> {
+    let answered =
+        |outcome: &&Outcome| outcome.id == "list.pods" && outcome.ended_by != EndedBy::StagingDryRun;
+    let listed =
+        record.commands.iter().rev().filter_map(|command| command.outcome.as_ref()).find(answered)?;
+    (!listed.succeeded()).then(|| said(listed))
+}
+
+fn said(outcome: &Outcome) -> &str {
+    outcome.ended_by.says().or(outcome.said.as_deref()).unwrap_or("it failed without a word")
 }
 
 /// Whether an answer passes its check.

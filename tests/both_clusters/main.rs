@@ -7,8 +7,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod compare;
+mod faults;
 #[path = "../staging/page.rs"]
 mod page;
+mod permissions;
 mod scenarios;
 #[path = "../staging/mod.rs"]
 mod staging;

@@ -38,7 +38,11 @@ fn marks(scenario: &Scenario) -> Vec<Value> {
                 (_, Fate::CrashLoop { .. } | Fate::Error { .. }) => ROLLOUT_WATCHED,
                 _ => Duration::ZERO,
             };
-            Some(stage(deployment, NEW_TAG, &annotations(fate, after)?))
+            let annotations = match fate {
+                Fate::Ready => json!({"staging.test/ready-after": millis(after)}),
+                fate => annotations(fate, after)?,
+            };
+            Some(stage(deployment, NEW_TAG, &annotations))
         }
         With::OldEvery { deployment, fate } => {
             Some(stage(deployment, scenario.running_tag(), &annotations(fate, Duration::ZERO)?))
@@ -54,7 +58,7 @@ fn marks(scenario: &Scenario) -> Vec<Value> {
 
 /// The annotations that bring this fate over a pod; `None`: it needs none.
 pub(crate) fn annotations(fate: &Fate, after: Duration) -> Option<Value> {
-    let mut all = json!({FATE: fate.word()?, "staging.test/after": format!("{}ms", after.as_millis())});
+    let mut all = json!({FATE: fate.word()?, "staging.test/after": millis(after)});
     if let Fate::CrashLoop { exit_code, .. } | Fate::Error { exit_code } = fate {
         all["staging.test/exit-code"] = json!(exit_code.to_string());
     }
@@ -62,6 +66,11 @@ pub(crate) fn annotations(fate: &Fate, after: Duration) -> Option<Value> {
         all["staging.test/restarts"] = json!(restarts.to_string());
     }
     Some(all)
+}
+
+/// As Go reads a duration.
+fn millis(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis())
 }
 
 /// A Stage that marks the pods of a Deployment with this tag. It outweighs the others, which have no weight.

@@ -20,7 +20,8 @@ pub(crate) fn go_on(world: &mut World, place: &str, name: &str, now: When) {
     let Some(deployment) = world.store.get(kind("Deployment"), place, name) else { return };
     let (fate, when) = fate_of(world, &deployment);
     let (fate, when) = match (fate, when) {
-        (Fate::Ready, _) | (_, When::ApiAsked(_)) => (Fate::Ready, When::RolloutWatched),
+        (_, When::ApiAsked(_)) => (Fate::Ready, When::RolloutWatched),
+        (Fate::Ready, when) if !matches!(when, When::After(_)) => (Fate::Ready, When::RolloutWatched),
         other => other,
     };
     if when != now {
