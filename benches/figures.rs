@@ -13,8 +13,9 @@
     reason = "a measurement that can't be made ends here, aloud"
 )]
 
+mod measuring;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -22,6 +23,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use measuring::{
+    BareWatch, Row, Table, between, command, end_of_millisecond, evidence, manifest, median, millis, quiet,
+    time, took,
+};
 use serde_json::Value;
 use stage::Stage;
 
@@ -126,7 +131,7 @@ fn crash(table: &mut Table, asked: &Asked) {
     let (mut decided, mut whole) = (Vec::new(), Vec::new());
     for _ in 0..asked.runs {
         let stage = Stage::crash_after(Duration::from_secs(2));
-        let bare = BareWatch::start(&stage);
+        let bare = BareWatch::start(stage.command("bash"));
         let began = Instant::now();
         let status = quiet(stage.command(TOOL).arg("run")).status().unwrap();
         whole.push(began.elapsed());
@@ -258,42 +263,6 @@ fn logs(table: &mut Table, _: &Asked) {
     });
 }
 
-/// `kubectl get pods --watch` with nothing around it, read as fast as it can be.
-struct BareWatch {
-    child: Child,
-    crash: mpsc::Receiver<Timestamp>,
-}
-
-impl BareWatch {
-    fn start(stage: &Stage) -> Self {
-        let script = concat!(
-            "exec kubectl --context=\"$STAGING_CONTEXT\" get pods -n \"$STAGING_NAMESPACE\"",
-            " --watch --output-watch-events"
-        );
-        let mut child =
-            quiet(stage.command("bash").args(["-c", script])).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (send, crash) = mpsc::channel();
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if line.split_whitespace().nth(3) == Some("CrashLoopBackOff") {
-                    let _ = send.send(Timestamp::now());
-                    return;
-                }
-            }
-        });
-        Self { child, crash }
-    }
-
-    /// When it printed the first `CrashLoopBackOff`.
-    fn end(mut self) -> Timestamp {
-        let crash = self.crash.recv_timeout(Duration::from_secs(5)).unwrap();
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        crash
-    }
-}
-
 /// The most memory a process ever had, in MiB: `VmHWM` only grows, so the last look before its end counts.
 fn peak_of(mut child: Child) -> f64 {
     let status = format!("/proc/{}/status", child.id());
@@ -311,44 +280,6 @@ fn peak_of(mut child: Child) -> f64 {
     child.wait().unwrap();
     drop(done);
     watcher.join().unwrap()
-}
-
-/// The evidence of the day's latest run.
-fn evidence(root: &Path) -> std::path::PathBuf {
-    let days = fs::read_dir(root.join("evidence/staging")).unwrap().map(|day| day.unwrap().path());
-    days.filter(|day| day.is_dir() && day.extension().is_none()).max().unwrap()
-}
-
-fn manifest(root: &Path) -> Value {
-    serde_json::from_slice(&fs::read(evidence(root).join("manifest.json")).unwrap()).unwrap()
-}
-
-/// The longest of the run's commands that `pick` chooses by id and text.
-fn command(manifest: &Value, pick: impl Fn(&str, &str) -> bool) -> &Value {
-    let commands = manifest["commands"].as_array().unwrap().iter();
-    let picked = commands.filter(|one| pick(one["id"].as_str().unwrap(), one["text"].as_str().unwrap()));
-    picked.max_by_key(|one| took(one)).unwrap()
-}
-
-fn took(command: &Value) -> Duration {
-    Duration::from_millis(command["duration_ms"].as_u64().unwrap())
-}
-
-fn time(value: &Value) -> Timestamp {
-    value.as_str().unwrap().parse().unwrap()
-}
-
-/// The manifest holds whole milliseconds, cut off: to our disadvantage, the last moment that it can mean.
-fn end_of_millisecond(moment: Timestamp) -> Timestamp {
-    moment + Duration::from_millis(1)
-}
-
-fn between(earlier: Timestamp, later: Timestamp) -> Duration {
-    later.duration_since(earlier).try_into().unwrap()
-}
-
-fn quiet(command: &mut Command) -> &mut Command {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
 }
 
 /// The clusters: all that this bench knows of the rehearsal.
@@ -452,33 +383,6 @@ mod stage {
     }
 }
 
-/// What was measured, and how it stands to what it was measured beside and to its limit.
-struct Row<'a> {
-    figure: &'a str,
-    value: f64,
-    beside: Option<(&'a str, f64)>,
-    /// The figure is reached when the value is not over it.
-    limit: f64,
-    unit: &'a str,
-}
-
-struct Table {
-    missed: bool,
-}
-
-impl Table {
-    fn row(&mut self, row: &Row<'_>) {
-        let Row { figure, value, beside, limit, unit } = row;
-        let beside = beside.map_or(String::new(), |(name, other)| {
-            format!("{name} {other:.2} {unit}, ratio {:.2}", value / other)
-        });
-        let reached = value <= limit;
-        self.missed |= !reached;
-        let verdict = if reached { "reached" } else { "MISSED" };
-        println!("{figure:<44} {value:>9.2} {unit:<3}  limit {limit:>8.2}  {verdict:<8} {beside}");
-    }
-}
-
 /// Measures the one, then the other, so often; gives the median of each. In turns, so that what else this machine does
 /// meets both.
 fn in_turns(turns: usize, measures: [&mut dyn FnMut() -> Duration; 2]) -> [Duration; 2] {
@@ -492,11 +396,6 @@ fn in_turns(turns: usize, measures: [&mut dyn FnMut() -> Duration; 2]) -> [Durat
     taken.map(median)
 }
 
-fn median(mut taken: Vec<Duration>) -> Duration {
-    taken.sort_unstable();
-    taken[taken.len() / 2]
-}
-
 /// How long a command takes that has to succeed.
 fn wall(command: &mut Command) -> Duration {
     quiet(command);
@@ -505,8 +404,4 @@ fn wall(command: &mut Command) -> Duration {
     let took = began.elapsed();
     assert!(status.success(), "{command:?}: {status}");
     took
-}
-
-fn millis(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
 }

@@ -6,9 +6,11 @@
 #   scripts/rehearse.sh crash-loop             another scenario
 #   scripts/rehearse.sh healthy --no-apply     options of `staging-dry-run run` after the scenario,
 #   scripts/rehearse.sh healthy plan           or another subcommand (preflight, smoke, plan)
+#   scripts/rehearse.sh --real crash-loop      the same on a real control plane (scripts/real-cluster.sh), which is
+#                                              built first: once, some minutes, with Go
 #   scripts/rehearse.sh --list                 the scenarios
 #
-# Works on a copy of k8s/ in target/rehearsal/SCENARIO; the evidence lands beside it, in evidence/staging/YYYYMMDD, and a
+# Works on a copy of k8s/ in target/rehearsal/SCENARIO (target/real/SCENARIO); the evidence lands beside it, in evidence/staging/YYYYMMDD, and a
 # later run of that day keeps the earlier one's. The exit status is the tool's; 2 if it can't be built or started.
 set -euo pipefail
 
@@ -50,6 +52,11 @@ if [[ ${1-} == --help || ${1-} == -h ]]; then
   sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
   exit 0
 fi
+kind=rehearsal package=rehearsal
+if [[ ${1-} == --real ]]; then
+  kind=real package=real-cluster
+  shift
+fi
 scenario=healthy
 if [[ $# -gt 0 && ($1 != -* || $1 == --list) ]]; then
   scenario=$1
@@ -65,6 +72,10 @@ has cc "links it: apt-get install gcc libc6-dev"
 has kubectl "1.27 or newer: scripts/get-kubectl.sh 34 ~/.local/bin, or https://kubernetes.io/docs/tasks/tools/"
 has curl "asks the API: apt-get install curl"
 has jq "reads its answers: apt-get install jq"
+if [[ $kind == real ]]; then
+  has go "builds the control plane: https://go.dev/dl/"
+  has openssl "makes its keys: apt-get install openssl"
+fi
 if ((${#missing[@]} > 0)); then
   refuse "Refused: ${#missing[@]} of the programs that a rehearsal needs are not on PATH. Nothing was run." "${missing[@]}"
 fi
@@ -72,17 +83,17 @@ fi
 here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 cd -- "$here"
 target=$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory) || refuse "Refused: cargo can't read this workspace (above)."
-tool=$target/release/staging-dry-run rehearsal=$target/debug/rehearsal
+tool=$target/release/staging-dry-run cluster=$target/debug/$package
 
-build "the rehearsal" -p rehearsal
-if [[ $scenario == --list ]]; then exec "$rehearsal" --list; fi
-[[ $'\n'$("$rehearsal" --list | awk '{print $1}')$'\n' == *$'\n'"$scenario"$'\n'* ]] ||
-  refuse "Refused: \"$scenario\" is not a scenario. There are:" "$("$rehearsal" --list)"
+build "the $kind cluster" -p "$package"
+if [[ $scenario == --list ]]; then exec "$cluster" --list; fi
+[[ $'\n'$("$cluster" --list | awk '{print $1}')$'\n' == *$'\n'"$scenario"$'\n'* ]] ||
+  refuse "Refused: \"$scenario\" is not a scenario. There are:" "$("$cluster" --list)"
 build "staging-dry-run" --release -p staging-dry-run
 
-work=$target/rehearsal/$scenario
+work=$target/$kind/$scenario
 mkdir -p -- "$work"
 rm -rf -- "$work/k8s"
 cp -R -- k8s "$work/k8s"
 say "Rehearsing $scenario in $work" ""
-exec "$rehearsal" "$scenario" -- "$tool" "$subcommand" --root "$work" "$@"
+exec "$cluster" "$scenario" --manifests "$work/k8s" -- "$tool" "$subcommand" --root "$work" "$@"

@@ -6,8 +6,11 @@
 // A test fails by panicking, and its helpers read the environment as it does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
+mod clients;
 mod compare;
 mod faults;
+#[path = "../staging/kubectls.rs"]
+mod kubectls;
 #[path = "../staging/page.rs"]
 mod page;
 mod permissions;

@@ -1,6 +1,7 @@
 //! The five programs, as `scripts/real-cluster.sh` starts and ends them.
 
 use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 
@@ -73,6 +74,8 @@ impl ControlPlane {
         let mut command = Command::new("bash");
         command.arg(SCRIPT).arg("hold").arg(folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // Ctrl-C at a terminal ends the command that runs on it first.
+        command.process_group(0);
         if scenario.with.contains(&With::CutPodsWatch) {
             command.env("REAL_WATCHES_END", WATCHES_END);
         }

@@ -167,6 +167,32 @@ impl Rehearsal {
     }
 }
 
+/// The inputs of a run on a cluster, as whoever deploys would set them.
+pub fn environment(
+    kubeconfig: &Utf8Path,
+    namespace: &str,
+    base_url: String,
+    metrics_url: String,
+) -> [(&'static str, String); 8] {
+    [
+        ("KUBECONFIG", kubeconfig.to_string()),
+        ("STAGING_CONTEXT", "staging-cluster".to_owned()),
+        ("STAGING_NAMESPACE", namespace.to_owned()),
+        ("STAGING_BASE_URL", base_url),
+        ("STAGING_METRICS_URL", metrics_url),
+        ("AWS_ACCOUNT_ID", "123456789012".to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("IMAGE_TAG", "v0.4.2.2".to_owned()),
+    ]
+}
+
+/// A command's status as a shell gives it: 128 and the signal's number, if one ended it.
+pub fn exit_code(status: std::process::ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}
+
 fn listener() -> io::Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Parser;
-use rehearsal::{Fate, Rehearsal, SCENARIOS, USER, When, With, scenario};
+use rehearsal::{Fate, Rehearsal, SCENARIOS, USER, When, With, environment, exit_code, scenario};
 
 /// A Kubernetes cluster and an API to rehearse on: simulated, on loopback, for the real kubectl, curl and jq.
 #[derive(Parser, Debug)]
@@ -18,6 +18,9 @@ struct Options {
     /// List the scenarios
     #[arg(long)]
     list: bool,
+    /// Write what the scenario changes about the manifests into this folder, which holds them
+    #[arg(long, value_name = "DIR")]
+    manifests: Option<Utf8PathBuf>,
     /// Where to write the kubeconfig [default: a temporary file]
     #[arg(long)]
     kubeconfig: Option<Utf8PathBuf>,
@@ -39,7 +42,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     if options.list {
         for row in SCENARIOS {
-            println!("{:26} {}", row.name, row.about);
+            println!("{:32} {}", row.name, row.about);
         }
         return ExitCode::SUCCESS;
     }
@@ -56,6 +59,9 @@ fn run(options: &Options) -> std::io::Result<u8> {
     let name = options.scenario.as_deref().unwrap_or_default();
     let mut scenario = scenario(name)
         .ok_or_else(|| std::io::Error::other(format!("no scenario {name:?}; rehearsal --list names them")))?;
+    if let Some(folder) = &options.manifests {
+        scenario.edit_manifests(folder)?;
+    }
     if let Some(bytes) = options.log_bytes {
         scenario = scenario.with(With::LogBytes(bytes));
     }
@@ -73,16 +79,8 @@ fn run(options: &Options) -> std::io::Result<u8> {
         None => folder_path.join("kubeconfig"),
     };
     cluster.write_kubeconfig(&kubeconfig, "staging-cluster", cluster.context_namespace(), USER)?;
-    let environment = [
-        ("KUBECONFIG", kubeconfig.to_string()),
-        ("STAGING_CONTEXT", "staging-cluster".to_owned()),
-        ("STAGING_NAMESPACE", cluster.staging_namespace().to_owned()),
-        ("STAGING_BASE_URL", cluster.base_url()),
-        ("STAGING_METRICS_URL", cluster.metrics_url()),
-        ("AWS_ACCOUNT_ID", "123456789012".to_owned()),
-        ("AWS_REGION", "us-east-1".to_owned()),
-        ("IMAGE_TAG", "v0.4.2.2".to_owned()),
-    ];
+    let environment =
+        environment(&kubeconfig, cluster.staging_namespace(), cluster.base_url(), cluster.metrics_url());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(async {
         tokio::select! {
@@ -135,12 +133,6 @@ async fn ended(mut child: tokio::process::Child, signal: u8) -> std::io::Result<
         child.kill().await?;
     }
     Ok(128 + signal)
-}
-
-fn exit_code(status: std::process::ExitStatus) -> u8 {
-    use std::os::unix::process::ExitStatusExt;
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
-    u8::try_from(code).unwrap_or(1)
 }
 
 /// Prints events as they come; never ends.

@@ -2,21 +2,18 @@
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use camino::Utf8PathBuf;
 use rehearsal::{Rehearsal, Scenario, scenario};
 use tempfile::TempDir;
 
-/// The kubectls of this machine, oldest first, and the one on PATH.
+#[path = "../../../staging/kubectls.rs"]
+mod promised;
+
+/// The promised kubectls of this machine, oldest first.
 pub fn kubectls() -> Vec<String> {
-    let mut found: Vec<String> = (27..34)
-        .map(|minor| format!("/usr/lib/google-cloud-sdk/bin/kubectl.1.{minor}"))
-        .filter(|path| Path::new(path).exists())
-        .collect();
-    found.push("kubectl".to_owned());
-    found
+    promised::kubectls().into_iter().map(|kubectl| kubectl.path.display().to_string()).collect()
 }
 
 pub struct Bench {
