@@ -59,6 +59,8 @@ for sample in "${samples[@]}"; do
   mv -- "$repository"/evidence/staging/2* "$work/new/$folder"
 done
 
+# What vouches for a folder stands outside of it.
+(cd -- "$work/new" && sha256sum -- */SHA256SUMS >SEALS)
 cp -- evidence/samples/README.md "$work/new/" 2>/dev/null || true
 rm -rf -- evidence/samples
 mkdir -p -- evidence
