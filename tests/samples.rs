@@ -39,9 +39,9 @@ fn todays_code_comes_to_each_samples_verdict() {
         let events = events(&folder);
         let judgement = verdict::judge(&Record::of(&events));
         assert_eq!(judgement.stop.map(|stop| stop.rule), rule, "{sample}");
-        let (kept, folded) = (manifest(&folder), serde_json::to_value(Manifest::fold(&events)).unwrap());
+        let (kept, again) = (manifest(&folder), serde_json::to_value(Manifest::fold(&events)).unwrap());
         for (field, value) in kept.as_object().unwrap() {
-            assert_eq!(&folded[field], value, "{sample}: {field}");
+            assert_eq!(&again[field], value, "{sample}: {field}");
         }
     }
 }
