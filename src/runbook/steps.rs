@@ -351,10 +351,11 @@ pub static STEPS: LazyLock<Vec<Step>> = LazyLock::new(|| {
                 samples!(".well-known/openapi.json,api-docs"),
             )
         },
+        // Of several objects kubectl 1.36 and later show events only if asked to.
         dump(
             "dump.describe",
             "dump_logs/k8s_describe.txt",
-            r#"kubectl --context="$STAGING_CONTEXT" describe deployments,pods -n "$STAGING_NAMESPACE""#,
+            r#"kubectl --context="$STAGING_CONTEXT" describe deployments,pods -n "$STAGING_NAMESPACE" --show-events=true"#,
         ),
         dump(
             "dump.events",

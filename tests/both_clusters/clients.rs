@@ -32,6 +32,15 @@ fn outcome(manifest: &Value) -> Value {
 fn every_client<C: Cluster>(scenario: &str, status: i32) {
     let kubectls = kubectls();
     let ran: Vec<Ran<C>> = kubectls.iter().map(|kubectl| ran_with(scenario, kubectl).exits(status)).collect();
+    for (kubectl, stopped) in kubectls.iter().zip(&ran).filter(|_| status == 1) {
+        let described =
+            std::fs::read_to_string(stopped.evidence().join("dump_logs/k8s_describe.txt")).unwrap();
+        assert!(
+            described.contains("ScalingReplicaSet"),
+            "kubectl {} describes without events",
+            kubectl.minor
+        );
+    }
     let newest = outcome(&ran.last().unwrap().manifest());
     for (kubectl, ran) in kubectls.iter().zip(&ran) {
         let manifest = ran.manifest();

@@ -41,7 +41,8 @@ fn each_kubectl_does_the_whole_runbook() {
         assert!(!after.contains("v0.4.2.1"), "{after}");
         let slices = "get endpointslices.discovery.k8s.io -n dpp-staging -l kubernetes.io/service-name=dpp-api -o json";
         assert_eq!(bench.kubectl(slices).ok().matches("\"ready\": true").count(), 3);
-        assert!(bench.kubectl("describe deployments,pods -n dpp-staging").ok().contains("ScalingReplicaSet"));
+        let described = bench.kubectl("describe deployments,pods -n dpp-staging --show-events=true").ok();
+        assert!(described.contains("ScalingReplicaSet"), "{kubectl}: {described}");
         assert!(
             bench.kubectl("get events -n dpp-staging --sort-by=.lastTimestamp").ok().contains("Scheduled")
         );

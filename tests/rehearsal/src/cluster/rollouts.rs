@@ -138,13 +138,23 @@ pub(crate) fn watched(world: &mut World, place: &str, name: &str) {
         world.cut = true;
         world.store.nudge();
     }
-    match world.store.get(kind("Deployment"), place, name).map(|deployment| fate_of(world, &deployment)) {
+    if world.scenario.old_pods_past_deadline(name) {
+        return; // All that is to come has come.
+    }
+    let fate = world.store.get(kind("Deployment"), place, name).map(|deployment| fate_of(world, &deployment));
+    match &fate {
         Some((Fate::Ready, _) | (_, When::ApiAsked(_))) | None => {
             go_on(world, place, name, When::RolloutWatched);
         }
+        // The rollout's end ends the watch of pods, too: by then it should have printed what became of the others.
+        Some((Fate::PastDeadline, _)) => {
+            go_on_later(world, place, name, When::RolloutWatched, 4 * FIRST_WORDS);
+        }
         Some(_) => go_on_later(world, place, name, When::RolloutWatched, 2 * FIRST_WORDS),
     }
-    if world.store.get(kind("Deployment"), place, name).is_some_and(|object| !is_complete(&object)) {
+    let by_time = !matches!(fate, Some((_, When::PodsWatchedAgain)));
+    let stuck = world.store.get(kind("Deployment"), place, name).is_some_and(|object| !is_complete(&object));
+    if stuck && by_time {
         let (of, but) = (place.to_owned(), name.to_owned());
         later(world, FIRST_WORDS, move |world| others_roll_out(world, &of, &but));
     }
