@@ -7,6 +7,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
+use rustix::fs::Mode;
 
 use crate::events::{Options, Scope};
 use crate::inputs::{self, Inputs};
@@ -88,6 +89,9 @@ struct RunOptions {
     /// Exit 3 when a success criterion does not hold, though no stop rule fired
     #[arg(long)]
     strict: bool,
+    /// Let nobody else read the evidence: folders of mode 0700, files of 0600, whatever the umask
+    #[arg(long)]
+    private: bool,
     /// STATUS words of a pod that stop the run beside `CrashLoopBackOff` and `Error` (stop rule 2)
     #[arg(long, value_name = "STATUS", value_delimiter = ',')]
     stop_on: Vec<String>,
@@ -156,9 +160,14 @@ fn job(
         smoke: SmokeOptions { common, health_timeout },
         no_apply,
         strict,
+        private,
         stop_on,
         rollout_timeout,
     } = asked;
+    if private {
+        // Of the whole process, before anything is written: also for what the children write.
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    }
     let here = Utf8Path::from_path(&surroundings.folder).ok_or_else(|| {
         NotBegun::Refused(format!(
             "Refused: the path of the current folder, {}, is not UTF-8.\nStart the run from another folder.",
@@ -240,7 +249,14 @@ impl From<Common> for RunOptions {
 
 impl From<SmokeOptions> for RunOptions {
     fn from(smoke: SmokeOptions) -> Self {
-        Self { smoke, no_apply: false, strict: false, stop_on: Vec::new(), rollout_timeout: "5m".to_owned() }
+        Self {
+            smoke,
+            no_apply: false,
+            strict: false,
+            private: false,
+            stop_on: Vec::new(),
+            rollout_timeout: "5m".to_owned(),
+        }
     }
 }
 

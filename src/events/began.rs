@@ -105,4 +105,7 @@ pub struct PreviousRun {
     pub run_id: Option<String>,
     pub dir: String,
     pub manifest_sha256: Option<String>,
+    /// What it had changed on the cluster, if it did not come to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<String>,
 }

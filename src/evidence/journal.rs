@@ -31,6 +31,24 @@ impl Journal {
         self.file.write_all(line.as_bytes())
     }
 
+    /// The events of a journal. A last line that a crash tore off is left out.
+    ///
+    /// # Errors
+    /// When it can't be read, or another line is no event of ours.
+    pub fn read(path: &Utf8Path) -> io::Result<Vec<Event>> {
+        let bytes = fs_err::read(path)?;
+        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
+        let mut events = Vec::new();
+        while let Some(line) = lines.next() {
+            match serde_json::from_slice(line) {
+                Ok(event) => events.push(event),
+                Err(_) if lines.peek().is_none() && !line.ends_with(b"\n") => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(events)
+    }
+
     /// Waits until what was appended is on the disk.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! they reach the disk.
 
 pub mod cmd_txt;
+mod head;
 mod journal;
 mod lock;
 pub mod redaction;

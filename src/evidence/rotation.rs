@@ -31,6 +31,7 @@ pub fn latest_run(root: &Utf8Path, date: &str) -> Option<PreviousRun> {
         run_id: fs::read(&manifest).ok().and_then(|bytes| run_id(&bytes)),
         dir: name,
         manifest_sha256: sha256_of_file(&manifest).ok(),
+        interrupted: None,
     })
 }
 

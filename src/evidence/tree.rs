@@ -3,6 +3,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::{self as fs, File, OpenOptions};
 
+use super::head::HeadFilter;
 use super::redaction::{Forms, Redactor};
 use crate::events::{Redaction, Stretch};
 
@@ -70,7 +71,12 @@ impl Tree {
     /// A place for a child's output at the end of a file, which is made with the first byte.
     pub fn sink(&self, file: &str) -> Sink<'_> {
         let end = End { tree: self, name: file.to_owned(), file: None, from: 0, to: 0 };
-        Sink { redactor: Redactor::new(&self.forms, end) }
+        Sink { redactor: Redactor::new(&self.forms, end), head: None }
+    }
+
+    /// A [`Tree::sink`] for what `curl -i` prints: of its head, the values that open a session are left out.
+    pub fn answer_sink(&self, file: &str) -> Sink<'_> {
+        Sink { head: Some(HeadFilter::default()), ..self.sink(file) }
     }
 
     /// The bytes of a stretch of a file.
@@ -119,6 +125,7 @@ impl Tree {
 /// Takes a child's bytes, takes the named values out, and appends the rest to a file of the tree.
 pub struct Sink<'a> {
     redactor: Redactor<'a, End<'a>>,
+    head: Option<HeadFilter>,
 }
 
 /// What a [`Sink`] kept.
@@ -135,10 +142,16 @@ impl Sink<'_> {
     ///
     /// # Errors
     /// When the disk does not take it.
-    pub fn finish(self) -> io::Result<Kept> {
+    pub fn finish(mut self) -> io::Result<Kept> {
+        if let Some(head) = &mut self.head {
+            head.finish(&mut self.redactor)?;
+        }
+        let of_head = self.head.iter().flat_map(HeadFilter::taken_out);
+        let of_head: Vec<(String, u64)> = of_head.map(|(name, count)| (name.to_owned(), count)).collect();
         let (end, counts) = self.redactor.finish()?;
         let redactions = counts
             .into_iter()
+            .chain(of_head)
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| Redaction { file: end.name.clone(), name, count })
             .collect();
@@ -149,7 +162,10 @@ impl Sink<'_> {
 
 impl Write for Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.redactor.write(bytes)
+        match &mut self.head {
+            None => self.redactor.write(bytes),
+            Some(head) => head.pass(bytes, &mut self.redactor).map(|()| bytes.len()),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -66,6 +66,18 @@ pub(super) fn tag(text: &str) -> Checked {
     Ok(text.into())
 }
 
+/// Names of environment variables, joined by `,`.
+pub(super) fn names(text: &str) -> Checked {
+    at_most(4096, text, "the list")?;
+    for name in text.split(',') {
+        let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !begins || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(format!("{name:?} is no name of a variable; the names are joined by `,` alone"));
+        }
+    }
+    Ok(text.into())
+}
+
 /// What is wrong is told without a single character of the key.
 pub(super) fn api_key(text: &str) -> Checked {
     at_most(4096, text, "a key")?;

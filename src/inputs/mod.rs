@@ -37,7 +37,7 @@ pub struct Row {
 }
 
 /// Every input, in the runbook's order (its section "Inputs"), and then ours.
-pub static TABLE: [Row; 8] = [
+pub static TABLE: [Row; 9] = [
     Row {
         name: "STAGING_CONTEXT",
         required: true,
@@ -118,7 +118,20 @@ pub static TABLE: [Row; 8] = [
         secret: false,
         check: grammar::base_url,
     },
+    Row {
+        name: REDACT,
+        required: false,
+        default: None,
+        example: "DB_PASSWORD,SENTRY_DSN",
+        find_it: "the names of variables that are set here, whose values an application may log or an API may echo",
+        what: "names of variables, joined by `,`, whose values are to be kept out of the evidence, as the key is",
+        secret: false,
+        check: grammar::names,
+    },
 ];
+
+/// The row that names more values to be taken out of the evidence.
+const REDACT: &str = "STAGING_REDACT";
 
 /// The inputs of a run, each inside its grammar.
 #[derive(Debug, Clone)]
@@ -139,6 +152,8 @@ pub struct Inputs {
     pub image_tag: String,
     /// `STAGING_API_KEY`.
     pub api_key: Option<SecretString>,
+    /// `STAGING_REDACT`: the names, each with the value that is to be taken out of the evidence.
+    pub redact: Vec<(String, SecretString)>,
     /// The names of those that were unset and have their default.
     pub defaulted: Vec<&'static str>,
 }
@@ -148,7 +163,17 @@ pub struct Inputs {
 /// # Errors
 /// When a required input is unset or any input is malformed; the error names all of them.
 pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused> {
-    let readings = TABLE.each_ref().map(|row| row.read(lookup(row.name)));
+    let mut redact = Vec::new();
+    let readings = TABLE.each_ref().map(|row| match row.read(lookup(row.name)) {
+        Reading::Given(names) if row.name == REDACT => match named_values(&names, &lookup) {
+            Ok(values) => {
+                redact = values;
+                Reading::Given(names)
+            }
+            Err(fault) => Reading::Refused(format!("is {}: {fault}", refused::shown(&names))),
+        },
+        reading => reading,
+    });
     let defaulted = TABLE.iter().zip(&readings).filter(|(_, reading)| matches!(reading, Reading::Default(_)));
     let defaulted = defaulted.map(|(row, _)| row.name).collect();
 
@@ -163,6 +188,7 @@ pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused
             Some(image_tag),
             api_key,
             metrics_url,
+            _,
         ] if refused.problems.is_empty() => Ok(Inputs {
             context,
             namespace,
@@ -172,10 +198,30 @@ pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused
             aws_region,
             image_tag,
             api_key: api_key.map(SecretString::from),
+            redact,
             defaulted,
         }),
         _ => Err(refused),
     }
+}
+
+/// The values of these variables, or what is wrong with one; never a character of it.
+fn named_values(
+    names: &str,
+    lookup: impl Fn(&str) -> Option<OsString>,
+) -> Result<Vec<(String, SecretString)>, String> {
+    let value = |name: &str| {
+        let value = lookup(name).filter(|value| !value.is_empty());
+        let value = value.ok_or_else(|| format!("{name} is not set, so its value can't be looked for"))?;
+        let value = value.into_string().map_err(|_| format!("the value of {name} is not UTF-8"))?;
+        match value.chars().count() {
+            short @ ..8 => Err(format!(
+                "the value of {name} has {short} characters; under 8 it would be found where it isn't meant, and destroy evidence"
+            )),
+            _ => Ok((name.to_owned(), SecretString::from(value))),
+        }
+    };
+    names.split(',').map(value).collect()
 }
 
 impl Inputs {

@@ -47,10 +47,12 @@ fn what_is_required_is_enough() {
 
 #[test]
 fn every_example_is_inside_its_own_grammar() {
-    let examples = TABLE.each_ref().map(|row| (row.name, row.example));
+    let mut examples: Vec<(&str, &str)> = TABLE.iter().map(|row| (row.name, row.example)).collect();
+    examples.extend([("DB_PASSWORD", "correct horse"), ("SENTRY_DSN", "https://k@h/1")]);
     let inputs = read_from(&examples).unwrap();
     assert_eq!(inputs.defaulted, Vec::<&str>::new());
-    for row in &TABLE {
+    assert_eq!(inputs.redact.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["DB_PASSWORD", "SENTRY_DSN"]);
+    for row in TABLE.iter().filter(|row| row.name != REDACT) {
         let expected = (!row.secret).then_some(row.example);
         assert_eq!(inputs.value(row.name).as_deref(), expected, "{}", row.name);
     }
@@ -70,7 +72,8 @@ fn a_default_is_inside_its_own_grammar() {
 fn the_rows_are_the_runbooks_inputs_in_its_order() {
     let runbook = include_str!("../runbook/RUNBOOK.md");
     let exported = runbook.lines().filter_map(|line| line.strip_prefix("export ")?.split('=').next());
-    let rows = TABLE.iter().map(|row| row.name).filter(|name| *name != "STAGING_METRICS_URL");
+    let ours = ["STAGING_METRICS_URL", REDACT];
+    let rows = TABLE.iter().map(|row| row.name).filter(|name| !ours.contains(name));
     assert_eq!(rows.collect::<Vec<_>>(), exported.collect::<Vec<_>>());
 }
 
@@ -91,6 +94,15 @@ fn variables_of_the_commands_have_values_but_never_the_key() {
     assert!(!format!("{inputs:?}").contains("sk_test_123"));
     let inputs = read_with("STAGING_METRICS_URL", "http://staging.example:9090/").unwrap();
     assert_eq!(inputs.value("STAGING_METRICS_URL").as_deref(), Some("http://staging.example:9090"));
+}
+
+#[test]
+fn a_named_value_that_is_missing_or_short_is_refused_without_a_character_of_it() {
+    let with = |names, value| read_from(&[(REDACT, names), ("DB_PASSWORD", value)]).unwrap_err().to_string();
+    assert!(with("DB_PASSWORD", "").contains("DB_PASSWORD is not set, so its value can't be looked for"));
+    let short = with("DB_PASSWORD", "hunter2");
+    assert!(short.contains("has 7 characters; under 8") && !short.contains("hunter2"), "{short}");
+    assert!(with("DB_PASSWORD, OTHER", "correct horse").contains(r#"" OTHER" is no name of a variable"#));
 }
 
 #[test]

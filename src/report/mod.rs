@@ -26,3 +26,4 @@ pub use explain::explain;
 pub use plan::{PlanLine, plan};
 pub use refusal::{fail, refuse, short_help};
 pub use screen::{Screen, Verbosity};
+pub use stop_block::applied_in_a_line;

@@ -4,7 +4,7 @@ use super::console;
 use super::escape::{clipped, printable};
 use super::layout::{BAD, FAIR, seconds, step_rows, styled, timed};
 use super::step_lines::{self, MESSAGE};
-use crate::events::{Conclusion, Event, Intent, Outcome, Sighting, What};
+use crate::events::{Conclusion, Event, Intent, Outcome, PreviousRun, Sighting, What};
 use crate::facts::rollout::Ending;
 use crate::moment::Moment;
 use crate::record::Record;
@@ -92,6 +92,7 @@ impl Screen {
                 self.live(|| format!("  > {}   {}\n", intent.id, printable(&intent.text)))
             }
             What::CommandEnded(outcome) => self.live(|| ended(outcome)),
+            What::RunBegan(began) => began.previous_run.as_ref().map(not_ended).unwrap_or_default(),
             What::ClusterUser { .. } => self.headed(record, String::new()),
             What::PodJudged { sighting, conclusion, .. } => self.pod_judged(sighting, conclusion, record),
             What::RolloutEnded { deployment, ending } if *ending != Ending::RolledOut => {
@@ -228,6 +229,14 @@ impl Screen {
     fn live(&self, text: impl FnOnce() -> String) -> String {
         if self.verbosity == Verbosity::Live { text() } else { String::new() }
     }
+}
+
+/// What whoever starts the next run has to know of one that did not come to its end.
+fn not_ended(previous: &PreviousRun) -> String {
+    let Some(changed) = &previous.interrupted else { return String::new() };
+    let id = previous.run_id.as_deref().unwrap_or("of no name");
+    let told = format!("The run before ({id}, kept in {}) did not come to its end: {changed}", previous.dir);
+    format!("{}\n\n", styled(BAD, &printable(&told)))
 }
 
 fn ended(outcome: &Outcome) -> String {

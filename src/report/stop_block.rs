@@ -154,27 +154,40 @@ fn last_words(record: &Record) -> String {
 
 /// The state the cluster is left in.
 pub(super) fn left_as(record: &Record) -> String {
-    let applies = record.began.as_ref().is_some_and(|(_, began)| began.options.apply);
-    let begun: Vec<(&Deployment, &CommandRecord)> = DEPLOYMENTS
-        .iter()
-        .filter_map(|deployment| Some((deployment, command(record, &format!("apply.{}", deployment.key))?)))
-        .collect();
-    let mut lines = Vec::new();
-    if begun.is_empty() {
-        lines.push(if applies {
-            "nothing was applied".to_owned()
-        } else {
-            "nothing was applied by this run (--no-apply)".to_owned()
-        });
-    } else {
+    let mut lines = applied(record);
+    if applies_begun(record).next().is_some() {
         let succeeded = |command: &CommandRecord| command.outcome.as_ref().is_some_and(Outcome::succeeded);
-        let whole = begun.iter().filter(|(_, command)| succeeded(command)).count() == DEPLOYMENTS.len();
+        let whole =
+            applies_begun(record).filter(|(_, command)| succeeded(command)).count() == DEPLOYMENTS.len();
         let part = if whole { "this deploy" } else { "a part of this deploy" };
-        lines.push(format!("staging now holds {part}. Nothing was rolled back."));
-        lines.extend(begun.iter().map(|(deployment, command)| apply_ended(record, deployment, command)));
+        lines.insert(0, format!("staging now holds {part}. Nothing was rolled back."));
     }
     lines.extend(serving(record));
     labelled("left as", &lines)
+}
+
+/// What a run had changed on the cluster, in one line.
+pub fn applied_in_a_line(record: &Record) -> String {
+    applied(record).join("; ")
+}
+
+fn applies_begun(record: &Record) -> impl Iterator<Item = (&'static Deployment, &CommandRecord)> {
+    let begun = |deployment: &'static Deployment| {
+        Some((deployment, command(record, &format!("apply.{}", deployment.key))?))
+    };
+    DEPLOYMENTS.iter().filter_map(begun)
+}
+
+/// What came of each apply that was begun.
+fn applied(record: &Record) -> Vec<String> {
+    let lines: Vec<String> =
+        applies_begun(record).map(|(deployment, command)| apply_ended(record, deployment, command)).collect();
+    let by_choice = record.began.as_ref().is_some_and(|(_, began)| !began.options.apply);
+    match (lines.is_empty(), by_choice) {
+        (false, _) => lines,
+        (true, false) => vec!["nothing was applied".to_owned()],
+        (true, true) => vec!["nothing was applied by this run (--no-apply)".to_owned()],
+    }
 }
 
 fn apply_ended(record: &Record, deployment: &Deployment, command: &CommandRecord) -> String {

@@ -3,7 +3,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use jiff::{Timestamp, ZonedDateTime};
 use secrecy::ExposeSecret;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -12,14 +12,17 @@ use super::ledger::Ledger;
 use super::overlay::Kubeconfig;
 use super::{Job, NotBegun, Run, Surroundings};
 use crate::error::Error;
-use crate::events::{Began, PreviousRun, Program, RunbookId, Scope, Target, What};
+use crate::events::{Began, Event, PreviousRun, Program, RunbookId, Scope, Target, What};
 use crate::evidence::redaction::Forms;
 use crate::evidence::{self, Journal, Lock, LockError, Tree, sha256_of_bytes};
 use crate::exec::Halt;
 use crate::inputs::Inputs;
-use crate::report::Screen;
+use crate::moment::Moment;
+use crate::record::Record;
+use crate::report::{self, Screen};
 use crate::runbook::document;
 use crate::tools;
+use crate::verdict::{self, Verdict};
 
 /// Where a run keeps what it writes.
 struct Place {
@@ -63,8 +66,10 @@ impl Run {
             _lock: place.lock,
             job,
         };
-        run.note(What::RunBegan(Box::new(began)))?;
-        run.save()?;
+        // From the first moment on there is a manifest, and it says `incomplete`.
+        let first = What::RunBegan(Box::new(began));
+        run.save_as(&Record::of(&[Event { seq: 1, at: Moment(Timestamp::now()), what: first.clone() }]))?;
+        run.note(first)?;
         Ok(run)
     }
 }
@@ -94,7 +99,18 @@ fn place(job: &Job, run_id: &str) -> Result<Place, NotBegun> {
     let date = ZonedDateTime::now().strftime("%Y%m%d").to_string();
     let previous = evidence::latest_run(&job.evidence, &date);
     let folder = evidence::make_room(&job.evidence, &date).map_err(Error::from)?;
+    let previous = previous.map(|previous| PreviousRun {
+        interrupted: interrupted(&job.evidence.join(&previous.dir)),
+        ..previous
+    });
     Ok(Place { folder, previous, lock: Some(lock) })
+}
+
+/// What the run in this folder had changed on the cluster, if it did not come to its end.
+fn interrupted(folder: &Utf8Path) -> Option<String> {
+    let events = Journal::read(&folder.join("journal.jsonl")).ok()?;
+    let record = Record::of(&events);
+    (verdict::judge(&record).verdict == Verdict::Incomplete).then(|| report::applied_in_a_line(&record))
 }
 
 fn began(job: &Job, surroundings: &Surroundings, run_id: String, place: &Place) -> Began {
@@ -138,8 +154,9 @@ fn run_id() -> String {
 
 fn forms(inputs: &Inputs) -> Result<Forms, Error> {
     let key = inputs.api_key.as_ref().map(|key| ("STAGING_API_KEY", key.expose_secret()));
-    let named: Vec<(&str, &str)> = key.into_iter().collect();
-    Forms::of(&named).map_err(|error| Error::Setup { what: "STAGING_API_KEY", cause: error.to_string() })
+    let more = inputs.redact.iter().map(|(name, value)| (name.as_str(), value.expose_secret()));
+    let named: Vec<(&str, &str)> = key.into_iter().chain(more).collect();
+    Forms::of(&named).map_err(|error| Error::Setup { what: "the values to redact", cause: error.to_string() })
 }
 
 fn halt() -> Result<Halt, Error> {

@@ -152,7 +152,9 @@ impl Run {
             deadline: self.deadline(call.step.limit),
             grace: exec::GRACE,
         };
-        let mut kept = out_file.map(|file| self.tree.sink(&file));
+        let with_head = call.pipeline.stages.iter().flatten().any(|argument| argument == "-i");
+        let sink = |file: &String| if with_head { self.tree.answer_sink(file) } else { self.tree.sink(file) };
+        let mut kept = out_file.as_ref().map(sink);
         let mut unkept = Vec::new();
         let mut err = self.tree.sink(&err_file);
         let started = Moment(Timestamp::now());

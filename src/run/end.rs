@@ -3,6 +3,7 @@ use crate::error::Error;
 use crate::events::{Scope, What};
 use crate::evidence::{self, cmd_txt};
 use crate::manifest::Manifest;
+use crate::record::Record;
 use crate::report::{self, Place};
 use crate::runbook::Phase;
 use crate::verdict;
@@ -56,22 +57,21 @@ impl Run {
     /// Writes what is a fold over the journal so far: each phase's `cmd.txt`, and the manifest. Done after each
     /// step, because a later one may be the last.
     pub(super) fn save(&self) -> Result<(), Error> {
+        self.save_as(&self.ledger.read(Record::clone))
+    }
+
+    /// As [`Run::save`], of this record.
+    pub(super) fn save_as(&self, record: &Record) -> Result<(), Error> {
         if self.job.scope != Scope::Whole {
             return Ok(());
         }
         let overlay = self.overlay_text().unwrap_or_default();
-        let (texts, manifest) = self.ledger.read(|record| {
-            let texts: Vec<(Phase, Option<String>)> = Phase::ALL
-                .into_iter()
-                .map(|phase| (phase, cmd_txt::render(record, phase, &overlay)))
-                .collect();
-            (texts, Manifest::of(record, &verdict::judge(record)))
-        });
-        for (phase, text) in texts {
-            if let Some(text) = text {
+        for phase in Phase::ALL {
+            if let Some(text) = cmd_txt::render(record, phase, &overlay) {
                 self.tree.replace_text(&format!("{}/cmd.txt", phase.folder()), &text)?;
             }
         }
+        let manifest = Manifest::of(record, &verdict::judge(record));
         let json = serde_json::to_string_pretty(&manifest).map_err(|error| Error::Evidence(error.into()))?;
         self.tree.replace_text("manifest.json", &format!("{json}\n"))?;
         Ok(())

@@ -1,7 +1,7 @@
 //! The same scenarios on the rehearsal and on a real control plane.
 //!
 //! `#[ignore]`d, since the real one has to be built first, which takes minutes:
-//! `cargo test --workspace --test both_clusters --test script -- --ignored`.
+//! `cargo test --test both_clusters -- --ignored`.
 
 // A test fails by panicking, and its helpers read the environment as it does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]

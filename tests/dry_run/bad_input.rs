@@ -63,6 +63,7 @@ fn one_malformed_input_of_each_kind() {
         ("AWS_REGION", "us/east"),
         ("IMAGE_TAG", "v1;reboot"),
         ("STAGING_API_KEY", "two words"),
+        ("STAGING_REDACT", "DB-PASSWORD"),
     ];
     assert_eq!(rows.len(), inputs::TABLE.len());
     for (name, value) in rows {

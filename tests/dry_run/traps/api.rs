@@ -60,6 +60,34 @@ fn the_key_is_in_no_argument_no_environment_and_no_file_although_the_api_echoes_
 }
 
 #[test]
+fn named_values_and_the_heads_that_open_a_session_reach_no_file() {
+    let (password, session) = ("correct-horse-battery", "s%3Aeyabc.def");
+    let echo = Answer::text(
+        200,
+        "db=correct-horse-battery b64=Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5 hex=636f72726563742d686f7273652d62617474657279",
+    );
+    let login =
+        Answer { set_cookie: format!("session={session}; HttpOnly").into(), ..Answer::new(200, Body::Usual) };
+    let staging = Staging::on(healthy().answer("/llms.txt", echo).answer("/redoc", login));
+    let staging = staging.with("STAGING_REDACT", "DB_PASSWORD").with("DB_PASSWORD", password);
+    let ran = staging.option("-v").run().exits(0);
+    assert!(!ran.stdout.contains(password) && !ran.stderr.contains(password));
+    for (name, bytes) in files_below(&ran.evidence()) {
+        for secret in [password, session, "Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", "636f72726563742d"] {
+            assert!(!holds(&bytes, secret), "{secret} is in {name}");
+        }
+    }
+    assert_eq!(
+        ran.manifest()["redactions"],
+        json!([
+            {"file": "smoke/responses/04-llms-txt.http", "name": "DB_PASSWORD", "count": 3},
+            {"file": "smoke/responses/06-redoc.http", "name": "Set-Cookie", "count": 1},
+        ])
+    );
+    assert!(read(&ran, "smoke/responses/06-redoc.http").contains("set-cookie: [redacted:Set-Cookie]\r\n"));
+}
+
+#[test]
 fn a_key_with_quotes_dollars_and_backslashes_arrives_whole() {
     let key = r#"sk_"a$HOME`id`\n'%22&<b>\"#;
     let ran = Staging::on(healthy().answer("/v1/runs", Answer::new(200, Body::Echo)))

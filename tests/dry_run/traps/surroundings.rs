@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use staging_dry_run::facts::apply::Outcome;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -110,6 +111,32 @@ fn a_second_run_of_a_day_leaves_the_first_untouched_and_names_it() {
 fn sha256sum(file: &Path) -> String {
     let output = Command::new("sha256sum").arg(file).output().unwrap();
     String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn the_umask_decides_who_may_read_the_evidence_and_private_lets_nobody() {
+    let modes = |staging: &Staging| -> BTreeSet<(bool, u32)> {
+        let folders = [staging.repository().join("evidence")];
+        let mut found = BTreeSet::new();
+        let mut left = folders.to_vec();
+        while let Some(folder) = left.pop() {
+            found.insert((true, std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777));
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let (path, metadata) = entry.map(|entry| (entry.path(), entry.metadata().unwrap())).unwrap();
+                if metadata.is_dir() {
+                    left.push(path);
+                } else {
+                    found.insert((false, metadata.permissions().mode() & 0o777));
+                }
+            }
+        }
+        found
+    };
+    let staging = Staging::of("forbidden");
+    assert_eq!(through_bash(&staging, "umask 027; exec \"$0\" run").status.code(), Some(2));
+    assert_eq!(modes(&staging), [(false, 0o640), (true, 0o750)].into());
+    let private = Staging::of("forbidden").option("--private").run().exits(2);
+    assert_eq!(modes(&private.staging), [(false, 0o600), (true, 0o700)].into());
 }
 
 #[test]

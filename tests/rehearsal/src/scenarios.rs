@@ -110,6 +110,8 @@ pub struct Answer {
     pub media_type: Text,
     /// A Location header, if not empty.
     pub location: Text,
+    /// A Set-Cookie header, if not empty.
+    pub set_cookie: Text,
     /// The body.
     pub body: Body,
     /// How long it holds.
@@ -125,6 +127,7 @@ impl Answer {
             status,
             media_type: Cow::Borrowed(""),
             location: Cow::Borrowed(""),
+            set_cookie: Cow::Borrowed(""),
             body,
             until: Until::Ever,
             takes: Duration::ZERO,
@@ -137,6 +140,7 @@ impl Answer {
             status: 200,
             media_type: Cow::Borrowed(""),
             location: Cow::Borrowed(""),
+            set_cookie: Cow::Borrowed(""),
             body: Body::Usual,
             until: Until::Ever,
             takes,
@@ -149,6 +153,7 @@ impl Answer {
             status,
             media_type: Cow::Borrowed(""),
             location: Cow::Borrowed(""),
+            set_cookie: Cow::Borrowed(""),
             body: Body::Text(Cow::Borrowed(body)),
             until,
             takes: Duration::ZERO,

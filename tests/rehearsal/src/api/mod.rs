@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::Response;
-use hyper::header::{HeaderValue, LOCATION, SERVER, WWW_AUTHENTICATE};
+use hyper::header::{HeaderValue, LOCATION, SERVER, SET_COOKIE, WWW_AUTHENTICATE};
 
 use crate::http::{self, Reply, whole};
 use crate::scenarios::{Answer, Body, Until};
@@ -79,10 +79,12 @@ pub(crate) async fn special(answer: &Answer, path: &str, version: &str, head: &s
         Body::Usual => whole(answer.status, media_type, usual_body(path, version)),
         Body::Text(text) => whole(answer.status, media_type, text.to_string()),
     };
-    if let Ok(location) = HeaderValue::from_str(&answer.location)
-        && !answer.location.is_empty()
-    {
-        response.headers_mut().insert(LOCATION, location);
+    for (name, text) in [(LOCATION, &answer.location), (SET_COOKIE, &answer.set_cookie)] {
+        if let Ok(value) = HeaderValue::from_str(text)
+            && !text.is_empty()
+        {
+            response.headers_mut().insert(name, value);
+        }
     }
     Some(dressed(response))
 }

@@ -1,0 +1,92 @@
+//! SIGKILL at each line of the journal.
+
+use std::iter;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use staging_dry_run::record::Record;
+
+use super::staging::{Staging, which};
+use super::under_strace::{announced_what_it_changed, folder, is_true_as_far_as_it_goes, journal, strace};
+
+/// What the next start says of a run that was killed: of each apply what came of it.
+fn expected(record: &Record) -> Vec<String> {
+    let applies = [("apply.api", "api"), ("apply.worker", "worker"), ("apply.reaper", "reaper")];
+    let begun = applies.into_iter().filter_map(|(id, name)| {
+        let command = record.commands.iter().find(|command| command.intent.id == id)?;
+        Some(match &command.outcome {
+            None => format!("k8s/{name}-deployment.yaml: its apply was begun, and how it ended is not known"),
+            Some(outcome) => {
+                assert!(outcome.succeeded());
+                format!("k8s/{name}-deployment.yaml was applied")
+            }
+        })
+    });
+    let lines: Vec<String> = begun.collect();
+    if lines.is_empty() { vec!["nothing was applied".to_owned()] } else { lines }
+}
+
+/// Kills a thread's n-th write of the journal, before it is done; whether the run came that far.
+fn killed_at(n: u32) -> bool {
+    let staging = Staging::of("healthy");
+    let path = journal(&staging);
+    let inject = format!("inject=write:signal=KILL:when={n}");
+    // Its children are let go: the watch ends with the cluster, and is not waited for.
+    let let_go = ["-b", "execve", "-o", "/dev/null"];
+    let output = strace(
+        &staging,
+        &[&let_go[..], &["-P", path.to_str().unwrap(), "-e", "trace=write", "-e", &inject]].concat(),
+    );
+    if output.status.code() == Some(0) {
+        return false;
+    }
+    let killed = folder(&staging, false);
+    let record = is_true_as_far_as_it_goes(&killed);
+    assert!(record.ended.is_none());
+    announced_what_it_changed(&staging, &record);
+    let kept = std::fs::read(killed.join("journal.jsonl")).unwrap();
+
+    let next = staging.with("STAGING_CONTEXT", "unknown").run().exits(2);
+    let next = next.says(&format!("did not come to its end: {}", expected(&record).join("; ")));
+    assert_eq!(std::fs::read(folder(&next.staging, true).join("journal.jsonl")).unwrap(), kept);
+    true
+}
+
+#[test]
+#[ignore = "some minutes, and strace"]
+fn a_run_that_is_killed_at_any_line_of_its_journal_leaves_what_is_true() {
+    let next = AtomicU32::new(1);
+    let kill =
+        || iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)).take_while(|&n| killed_at(n)).count();
+    let kills: usize = thread::scope(|scope| {
+        let workers = [scope.spawn(kill), scope.spawn(kill)];
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    });
+    assert!(kills > 100, "{kills}");
+    println!("killed {kills} times");
+}
+
+#[test]
+#[ignore = "strace"]
+fn what_changes_the_cluster_is_on_the_disk_before_it_is_begun() {
+    let staging = Staging::of("healthy");
+    let (path, trace, kubectl) = (journal(&staging), staging.folder.path().join("trace"), which("kubectl"));
+    let arguments = ["-s", "400", "-e", "trace=write,fdatasync,execve", "-o", trace.to_str().unwrap()];
+    let paths = ["-P", path.to_str().unwrap(), "-P", kubectl.to_str().unwrap()];
+    let output = strace(&staging, &[&arguments[..], &paths[..]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let mut calls = trace.lines();
+    for id in ["apply.api", "apply.worker", "apply.reaper"] {
+        let intent = format!(r#"\"event\":\"command-starts\",\"id\":\"{id}\""#);
+        assert!(
+            calls.any(|call| call.contains("write(") && call.contains(&intent)),
+            "{id} was not announced"
+        );
+        let until = calls.by_ref().take_while(|call| !call.contains(r#"["kubectl", "apply", "-f", "-"]"#));
+        assert!(
+            until.filter(|call| call.contains("fdatasync(")).count() > 0,
+            "{id} was begun before the disk had it"
+        );
+    }
+}
