@@ -14,7 +14,7 @@ const LONGEST_NAME: usize = 32;
 pub(super) struct HeadFilter {
     at: At,
     /// How many values of each field were taken out.
-    pub(super) counts: [u64; SECRET_FIELDS.len()],
+    counts: [u64; SECRET_FIELDS.len()],
 }
 
 #[derive(Debug)]
@@ -124,9 +124,9 @@ impl HeadFilter {
     }
 }
 
-/// Which of the secret fields `Name:` is.
+/// Which of the secret fields `Name:` is; a blank before the colon is against the RFC, and no way around this.
 fn secret_field(name: &[u8]) -> Option<usize> {
-    let name = name.strip_suffix(b":")?;
+    let name = name.strip_suffix(b":")?.trim_ascii();
     SECRET_FIELDS.iter().position(|field| name.eq_ignore_ascii_case(field.as_bytes()))
 }
 
@@ -137,11 +137,11 @@ mod tests {
 
     const ANSWER: &str = "HTTP/1.1 103 Early Hints\r\nset-cookie: early=1\r\n\r\nHTTP/1.1 200 OK\r\n\
         Content-Type: text/plain\r\nSet-Cookie: session=abc; HttpOnly\r\n folded=too\r\nX-Set-Cookie: kept\r\n\
-        SET-COOKIE:b=2\r\nauthorization: Bearer x\r\n\r\nSet-Cookie: in the body\r\n";
+        SET-COOKIE :b=2\r\nauthorization: Bearer x\r\n\r\nSet-Cookie: in the body\r\n";
 
     const KEPT: &str = "HTTP/1.1 103 Early Hints\r\nset-cookie: [redacted:Set-Cookie]\r\n\r\nHTTP/1.1 200 OK\r\n\
         Content-Type: text/plain\r\nSet-Cookie: [redacted:Set-Cookie]\r\nX-Set-Cookie: kept\r\n\
-        SET-COOKIE: [redacted:Set-Cookie]\r\nauthorization: [redacted:Authorization]\r\n\r\nSet-Cookie: in the body\r\n";
+        SET-COOKIE : [redacted:Set-Cookie]\r\nauthorization: [redacted:Authorization]\r\n\r\nSet-Cookie: in the body\r\n";
 
     fn filtered(pieces: &[&[u8]]) -> (Vec<u8>, HeadFilter) {
         let (mut filter, mut kept) = (HeadFilter::default(), Vec::new());

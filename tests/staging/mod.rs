@@ -303,7 +303,7 @@ pub(super) fn shortened<C: Cluster>(name: &str) -> Staging<C> {
     let staging = Staging::with_cluster(scenario);
     match name {
         "rollout-timeout" | "image-pull" | "quota-pods" | "pod-security-refuses" => {
-            staging.option("--rollout-timeout=4s")
+            staging.option("--rollout-timeout=6s")
         }
         "readyz-503" => staging.option("--health-timeout=1s"),
         _ => staging,

@@ -35,7 +35,7 @@ const fn object(json: &'static str) -> With {
 const SHORT_DEADLINE: With = manifest(
     "api-deployment.yaml",
     "spec:\n  replicas: 3\n",
-    "spec:\n  progressDeadlineSeconds: 5\n  replicas: 3\n",
+    "spec:\n  progressDeadlineSeconds: 6\n  replicas: 3\n",
 );
 
 /// What is deployed has that tag already: applying it again changes nothing.
@@ -144,7 +144,7 @@ pub static SCENARIOS: &[Row] = &[
         about: "the same after an earlier deploy of the same manifests: applying them again changes nothing",
         with: &[
             SHORT_DEADLINE,
-            applied("Deployment", "dpp-api", "/spec/progressDeadlineSeconds", "5"),
+            applied("Deployment", "dpp-api", "/spec/progressDeadlineSeconds", "6"),
             DEPLOYED_ALREADY,
             With::OldEvery { deployment: API, fate: Fate::PastDeadline },
             new_api_pods(Fate::PastDeadline, When::RolloutWatched),
