@@ -34,28 +34,24 @@ impl Program {
     }
 }
 
-/// Builds the programs, once for this process.
+/// Builds the programs, once for this process; what it tells of its progress goes to standard error.
 ///
 /// # Errors
-/// What the script said.
+/// When they can't be built.
 pub fn build() -> io::Result<()> {
     static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| script("build", None).map_err(|error| error.to_string()));
+    let built = BUILT.get_or_init(|| {
+        let status =
+            script("build", None).stderr(Stdio::inherit()).status().map_err(|error| error.to_string())?;
+        if status.success() { Ok(()) } else { Err("the control plane could not be built (above)".to_owned()) }
+    });
     built.clone().map_err(io::Error::other)
 }
 
-fn script(what: &str, folder: Option<&Utf8Path>) -> io::Result<()> {
-    let output = Command::new("bash")
-        .arg(SCRIPT)
-        .arg(what)
-        .args(folder)
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
+fn script(what: &str, folder: Option<&Utf8Path>) -> Command {
+    let mut command = Command::new("bash");
+    command.arg(SCRIPT).arg(what).args(folder).stdin(Stdio::null());
+    command
 }
 
 /// A control plane that ends with this process, however that ends: the script that holds it waits for the end of
@@ -71,8 +67,7 @@ pub(crate) struct ControlPlane {
 impl ControlPlane {
     pub(crate) fn start(folder: &Utf8Path, scenario: &Scenario) -> io::Result<ControlPlane> {
         build()?;
-        let mut command = Command::new("bash");
-        command.arg(SCRIPT).arg("hold").arg(folder);
+        let mut command = script("hold", Some(folder));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C at a terminal ends the command that runs on it first.
         command.process_group(0);
@@ -112,7 +107,11 @@ impl ControlPlane {
     }
 
     pub(crate) fn start_again(&self) -> io::Result<()> {
-        script("up", Some(&self.folder))
+        let output = script("up", Some(&self.folder)).output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
     }
 }
 
