@@ -100,6 +100,11 @@ impl Outcome {
     pub fn succeeded(&self) -> bool {
         !self.ended_by.is_our_doing() && self.exit.iter().all(|&status| status == 0)
     }
+
+    /// Why it gave no answer: what we did to it, else what it said.
+    pub fn why(&self) -> &str {
+        self.ended_by.says().or(self.said.as_deref()).unwrap_or("it failed without a word")
+    }
 }
 
 /// A range of bytes of an evidence file.

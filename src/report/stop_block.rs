@@ -107,8 +107,10 @@ fn pods_in_trouble(record: &Record, of: Option<&Deployment>) -> Vec<String> {
 fn no_look_at_the_pods(record: &Record) -> Option<String> {
     let look =
         record.outcome("objects.after").filter(|look| !look.succeeded() && record.pods_after.is_none())?;
-    let why = look.ended_by.says().or(look.said.as_deref()).unwrap_or("it failed without a word");
-    Some(format!("not known: the pods could not be looked at (objects.after: {})", clipped(why, MESSAGE)))
+    Some(format!(
+        "not known: the pods could not be looked at (objects.after: {})",
+        clipped(look.why(), MESSAGE)
+    ))
 }
 
 fn in_trouble(pod: &Pod) -> String {

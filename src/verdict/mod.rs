@@ -102,7 +102,7 @@ pub fn unjudged(record: &Record) -> Option<(&str, &str)> {
             "objects.after" => !outcome.succeeded() && outcome.ended_by != EndedBy::StagingDryRun,
             id => by_us && DECISIVE.iter().any(|start| id.starts_with(start)),
         };
-        gave_none.then(|| (outcome.id.as_str(), said(outcome)))
+        gave_none.then(|| (outcome.id.as_str(), outcome.why()))
     })
 }
 
@@ -113,11 +113,7 @@ pub fn out_of_sight(record: &Record) -> Option<&str> {
         |outcome: &&Outcome| outcome.id == "list.pods" && outcome.ended_by != EndedBy::StagingDryRun;
     let listed =
         record.commands.iter().rev().filter_map(|command| command.outcome.as_ref()).find(answered)?;
-    (!listed.succeeded()).then(|| said(listed))
-}
-
-fn said(outcome: &Outcome) -> &str {
-    outcome.ended_by.says().or(outcome.said.as_deref()).unwrap_or("it failed without a word")
+    (!listed.succeeded()).then(|| listed.why())
 }
 
 /// Whether an answer passes its check.
