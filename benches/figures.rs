@@ -360,18 +360,15 @@ mod stage {
 
         /// A program in the folder, with the runbook's inputs.
         pub(super) fn command(&self, program: &str) -> Command {
+            let kubeconfig = self.folder().join("kubeconfig");
+            let inputs = rehearsal::environment(
+                Utf8Path::from_path(&kubeconfig).unwrap(),
+                rehearsal::NAMESPACE,
+                self.cluster.base_url(),
+                self.cluster.metrics_url(),
+            );
             let mut command = Command::new(program);
-            command
-                .current_dir(self.folder())
-                .env_remove("STAGING_API_KEY")
-                .env("KUBECONFIG", self.folder().join("kubeconfig"))
-                .env("STAGING_CONTEXT", "staging-cluster")
-                .env("STAGING_NAMESPACE", rehearsal::NAMESPACE)
-                .env("STAGING_BASE_URL", self.cluster.base_url())
-                .env("STAGING_METRICS_URL", self.cluster.metrics_url())
-                .env("AWS_ACCOUNT_ID", "123456789012")
-                .env("AWS_REGION", "us-east-1")
-                .env("IMAGE_TAG", "v0.4.2.2");
+            command.current_dir(self.folder()).env_remove("STAGING_API_KEY").envs(inputs);
             command
         }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use staging_dry_run::evidence::Tree;
 use staging_dry_run::evidence::redaction::Forms;
 
-use super::page::{filtered, shown};
+use super::page::{filtered, replaced, shown};
 use super::staging::{Cluster, Ran};
 
 /// Names that a cluster makes up: the pages of the rehearsal show them, since they are the same each time there.
@@ -50,10 +50,7 @@ pub(super) fn essence<C: Cluster>(ran: &Ran<C>, but: &[&str]) -> String {
     lines.extend(judgement(&manifest));
     lines.extend(commands(&manifest, but));
     lines.extend(files(&ran.evidence(), but));
-    let text = lines.join("\n");
-    NAMES.iter().fold(filtered(&text), |text, (pattern, replacement)| {
-        regex_lite::Regex::new(pattern).unwrap().replace_all(&text, *replacement).into_owned()
-    })
+    replaced(filtered(&lines.join("\n")), &NAMES)
 }
 
 /// What a person was shown, less the numbers of pods at the moment of a STOP, and what an application had logged.
@@ -87,21 +84,19 @@ fn judgement(manifest: &Value) -> Vec<String> {
 
 /// In the runbook's order: what ran, how it ended, and whether it printed.
 fn commands(manifest: &Value, but: &[&str]) -> Vec<String> {
-    let mut lines: Vec<String> = manifest["commands"]
+    let id = |command: &&Value| command["id"].as_str().unwrap_or_default().to_owned();
+    manifest["commands"]
         .as_array()
         .into_iter()
         .flatten()
-        .filter(|command| !is_of(command["id"].as_str().unwrap_or_default(), but))
+        .filter(|command| !is_of(&id(command), but) && !OFTEN.contains(&id(command).as_str()))
         .map(|command| {
             let printed = |stream: &str| if command[stream].is_null() { "nothing" } else { "something" };
             let fields =
                 ["id", "phase", "effect", "text", "exit", "ended_by"].map(|field| command[field].to_string());
             format!("command {} stdout {} stderr {}", fields.join(" "), printed("stdout"), printed("stderr"))
         })
-        .collect();
-    let often = |line: &String| OFTEN.iter().any(|id| line.starts_with(&format!("command \"{id}\"")));
-    lines.retain(|line| !often(line));
-    lines
+        .collect()
 }
 
 /// Whether a line, a command or a file is one of these, by the beginning of its name.

@@ -1,22 +1,12 @@
 //! `k8s/rbac.yaml` is enough, and none of it is too much: every scenario of this tier runs with it alone, and each verb
 //! of each rule, taken away, is refused before anything is changed, by name.
 
+use real_cluster::roles::{Grant, without};
 use real_cluster::{Real, USER};
 use rehearsal::{Scenario, With, scenario};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::staging::Staging;
-
-/// A verb of a rule.
-#[derive(Debug)]
-struct Grant {
-    role: &'static str,
-    group: String,
-    resource: String,
-    verb: String,
-    /// The one object it is for; empty: any.
-    name: String,
-}
 
 /// What is granted only for objects that are not there yet, or only for those that are.
 fn needed(grant: &Grant, objects_are_there: bool) -> bool {
@@ -27,7 +17,8 @@ fn needed(grant: &Grant, objects_are_there: bool) -> bool {
     }
 }
 
-fn grants(roles: &[(&'static str, Value)]) -> Vec<Grant> {
+/// Each grant of these roles, and whose it is.
+fn grants(roles: &[(&'static str, Value)]) -> Vec<(&'static str, Grant)> {
     let words = |rule: &Value, field: &str| -> Vec<String> {
         let list = rule[field].as_array().into_iter().flatten();
         list.map(|word| word.as_str().unwrap().to_owned()).collect()
@@ -43,36 +34,11 @@ fn grants(roles: &[(&'static str, Value)]) -> Vec<Grant> {
                 words(rule, "verbs").iter().flat_map(|verb| names.iter().map(move |name| (verb, name)))
             {
                 let [group, resource] = ["apiGroups", "resources"].map(|field| words(rule, field)[0].clone());
-                grants.push(Grant { role, group, resource, verb: verb.clone(), name: name.clone() });
+                grants.push((*role, Grant { group, resource, verb: verb.clone(), name: name.clone() }));
             }
         }
     }
     grants
-}
-
-/// The role without this grant.
-fn without(role: &Value, grant: &Grant) -> Value {
-    let mut role = role.clone();
-    let rules = role["rules"].as_array_mut().unwrap();
-    for rule in rules.iter_mut() {
-        let is_its = rule["apiGroups"][0] == *grant.group && rule["resources"][0] == *grant.resource;
-        let lists =
-            |list: &Value, word: &str| list.as_array().is_some_and(|list| list.contains(&json!(word)));
-        if !is_its || !lists(&rule["verbs"], &grant.verb) {
-            continue;
-        }
-        let (list, word) = match grant.name.as_str() {
-            "" => ("verbs", grant.verb.as_str()),
-            name if lists(&rule["resourceNames"], name) => ("resourceNames", name),
-            _ => continue,
-        };
-        rule[list].as_array_mut().unwrap().retain(|other| *other != *word);
-    }
-    rules.retain(|rule| {
-        let empty = |list: &Value| list.as_array().is_some_and(Vec::is_empty);
-        !empty(&rule["verbs"]) && !empty(&rule["resourceNames"])
-    });
-    role
 }
 
 /// Waits until the API server decides by the new role.
@@ -107,8 +73,8 @@ fn each_grant_taken_away(scenario: Scenario, objects_are_there: bool) {
         .map(|role| (role, admin.json(&["get", "-n", "dpp-staging", role, "-o", "json"]).unwrap()));
     let grants = grants(&roles);
     assert_eq!(grants.len(), 25, "{grants:#?}");
-    for grant in &grants {
-        let (_, whole) = roles.iter().find(|(role, _)| *role == grant.role).unwrap();
+    for (role, grant) in &grants {
+        let (_, whole) = roles.iter().find(|(name, _)| name == role).unwrap();
         let replace = |role: &Value| {
             let mut role = role.clone();
             role["metadata"].as_object_mut().unwrap().remove("resourceVersion");

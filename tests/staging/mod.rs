@@ -13,15 +13,15 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 use real_cluster::Real;
-use rehearsal::{Answer, Rehearsal, Scenario, Until};
+use rehearsal::{Answer, Rehearsal, Scenario, Until, environment};
 use staging_dry_run::events::Event;
 use tempfile::TempDir;
 
+/// A context's name that has to be quoted.
+const CONTEXT: &str = "team's staging";
+
 /// What staging may run on.
 pub(super) trait Cluster: Sized {
-    /// What the pages call it.
-    const NAME: &'static str;
-
     fn start(scenario: Scenario) -> io::Result<Self>;
 
     fn scenario(&self) -> &Scenario;
@@ -40,8 +40,6 @@ pub(super) trait Cluster: Sized {
 }
 
 impl Cluster for Rehearsal {
-    const NAME: &'static str = "rehearsal";
-
     fn start(scenario: Scenario) -> io::Result<Self> {
         Rehearsal::start(scenario)
     }
@@ -72,8 +70,6 @@ impl Cluster for Rehearsal {
 }
 
 impl Cluster for Real {
-    const NAME: &'static str = "real";
-
     fn start(scenario: Scenario) -> io::Result<Self> {
         Real::start(scenario)
     }
@@ -141,19 +137,12 @@ impl<C: Cluster> Staging<C> {
         copy_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("k8s"), &repository.join("k8s"));
         cluster.scenario().edit_manifests(utf8(&repository.join("k8s"))).unwrap();
         let kubeconfig = folder.path().join("kubeconfig");
-        cluster.write_kubeconfig(utf8(&kubeconfig), "team's staging").unwrap();
-        let environment = [
-            ("KUBECONFIG", kubeconfig.to_str().unwrap()),
-            ("STAGING_CONTEXT", "team's staging"),
-            ("STAGING_NAMESPACE", cluster.scenario().staging_namespace()),
-            ("STAGING_BASE_URL", &cluster.base_url()),
-            ("STAGING_METRICS_URL", &cluster.metrics_url()),
-            ("AWS_ACCOUNT_ID", "123456789012"),
-            ("AWS_REGION", "us-east-1"),
-            ("IMAGE_TAG", "v0.4.2.2"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        cluster.write_kubeconfig(utf8(&kubeconfig), CONTEXT).unwrap();
+        let namespace = cluster.scenario().staging_namespace();
+        let inputs = environment(utf8(&kubeconfig), namespace, cluster.base_url(), cluster.metrics_url());
+        let environment = inputs.map(|(name, value)| (name.to_owned(), value));
         Self { cluster, folder, environment: environment.into(), options: Vec::new() }
+            .with("STAGING_CONTEXT", CONTEXT)
     }
 
     pub(super) fn repository(&self) -> PathBuf {

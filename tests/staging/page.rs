@@ -38,7 +38,12 @@ pub(super) const FILTERS: [(&str, &str); 12] = [
 
 /// A text with what differs from run to run hidden.
 pub(super) fn filtered(text: &str) -> String {
-    FILTERS.iter().fold(text.to_owned(), |text, (pattern, replacement)| {
+    replaced(text.to_owned(), &FILTERS)
+}
+
+/// A text after these patterns, one after another, have been replaced.
+pub(super) fn replaced(text: String, table: &[(&str, &str)]) -> String {
+    table.iter().fold(text, |text, (pattern, replacement)| {
         regex_lite::Regex::new(pattern).unwrap().replace_all(&text, *replacement).into_owned()
     })
 }

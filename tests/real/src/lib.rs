@@ -11,6 +11,7 @@
 mod control_plane;
 mod fates;
 mod kubectl;
+pub mod roles;
 mod seed;
 
 use std::io;

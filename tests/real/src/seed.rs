@@ -4,10 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use rehearsal::{Denied, Fate, Scenario, With};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::fates;
 use crate::kubectl::Kubectl;
+use crate::roles::{Grant, without};
 
 const RBAC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../k8s/rbac.yaml");
 
@@ -74,14 +75,20 @@ fn await_rollouts(admin: &Kubectl, scenario: &Scenario) -> io::Result<()> {
             .with
             .iter()
             .any(|with| matches!(with, With::OldEvery { deployment: named, .. } if named == deployment));
-        let object = format!("deployment/{deployment}");
         if stuck {
+            let object = format!("deployment/{deployment}");
             let overdue = r#"--for=jsonpath={.status.conditions[?(@.type=="Progressing")].reason}=ProgressDeadlineExceeded"#;
             admin.run(&["wait", "-n", NAMESPACE, "--timeout=60s", overdue, &object])?;
         } else {
-            admin.run(&["rollout", "status", "-n", NAMESPACE, "--timeout=60s", &object])?;
+            await_rollout(admin, deployment)?;
         }
     }
+    Ok(())
+}
+
+fn await_rollout(admin: &Kubectl, deployment: &str) -> io::Result<()> {
+    let object = format!("deployment/{deployment}");
+    admin.run(&["rollout", "status", "-n", NAMESPACE, "--timeout=60s", &object])?;
     Ok(())
 }
 
@@ -116,14 +123,7 @@ pub(crate) fn meets(admin: &Kubectl, deployment: &str, pod: usize, fate: &Fate) 
     let not_ready = r#"jsonpath={.status.conditions[?(@.type=="Ready")].status}=False"#;
     await_objects(admin, &[&format!("pod/{pod}")], not_ready)?;
     if *fate == Fate::Evicted {
-        admin.run(&[
-            "rollout",
-            "status",
-            "-n",
-            NAMESPACE,
-            "--timeout=60s",
-            &format!("deployment/{deployment}"),
-        ])?;
+        await_rollout(admin, deployment)?;
     }
     Ok(())
 }
@@ -142,35 +142,17 @@ fn bind(admin: &Kubectl, scenario: &Scenario) -> io::Result<()> {
     for with in &scenario.with {
         let With::Denied(denied) = with else { continue };
         for role in ["clusterrole/staging-dry-run", "role/staging-dry-run"] {
-            let mut role = admin.json(&["get", "-n", NAMESPACE, role, "-o", "json"])?;
-            if take_away(&mut role, denied) {
-                admin.feed(&["replace", "-f", "-"], &[role])?;
-            }
+            let role = admin.json(&["get", "-n", NAMESPACE, role, "-o", "json"])?;
+            admin.feed(&["replace", "-f", "-"], &[without(&role, &grant_of(denied))])?;
         }
     }
     Ok(())
 }
 
-/// Takes a verb out of the rules for a resource; whether it was there.
-fn take_away(role: &mut Value, denied: &Denied) -> bool {
+fn grant_of(denied: &Denied) -> Grant {
     let resource = match &*denied.subresource {
         "" => denied.resource.to_string(),
         sub => format!("{}/{sub}", denied.resource),
     };
-    let mut found = false;
-    for rule in role["rules"].as_array_mut().into_iter().flatten() {
-        let lists =
-            |field: &str, word: &str| rule[field].as_array().is_some_and(|list| list.contains(&json!(word)));
-        if lists("apiGroups", &denied.group) && lists("resources", &resource) && lists("verbs", &denied.verb)
-        {
-            if let Some(verbs) = rule["verbs"].as_array_mut() {
-                verbs.retain(|verb| *verb != *denied.verb);
-            }
-            found = true;
-        }
-    }
-    if let Some(rules) = role["rules"].as_array_mut() {
-        rules.retain(|rule| rule["verbs"].as_array().is_some_and(|verbs| !verbs.is_empty()));
-    }
-    found
+    Grant { group: denied.group.to_string(), resource, verb: denied.verb.to_string(), name: String::new() }
 }

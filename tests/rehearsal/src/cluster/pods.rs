@@ -265,14 +265,12 @@ pub(crate) const EVICTED: &str = "The node was low on resource: memory.";
 
 /// Its first container has completed, and its second one is in a crash loop.
 pub(crate) fn hidden_crash_loop(pod: &mut Value, now: Timestamp) {
-    let mut whole = pod.clone();
-    crash_loop(&mut whole, 1, 4, now);
-    let first = text(pod, "/spec/containers/0/name").to_owned();
-    let completed = terminated(pod, &first, 0, 0, &stamp(now));
-    whole["status"]["containerStatuses"][0]["state"] = completed;
-    whole["status"]["containerStatuses"][0]["lastState"] = json!({});
-    whole["status"]["containerStatuses"][0]["restartCount"] = json!(0);
-    *pod = whole;
+    crash_loop(pod, 1, 4, now);
+    let completed = terminated(pod, text(pod, "/spec/containers/0/name"), 0, 0, &stamp(now));
+    let first = &mut pod["status"]["containerStatuses"][0];
+    first["state"] = completed;
+    first["lastState"] = json!({});
+    first["restartCount"] = json!(0);
 }
 
 /// Whether its containers have failed for good.
