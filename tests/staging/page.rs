@@ -66,6 +66,9 @@ pub(super) fn shown(file: &str, folder: &Path) -> String {
     if let Some(objects) = an_object_a_line(&bytes) {
         text = objects;
     }
+    if file == "dump_logs/app_logs_tail.txt" {
+        text = each_pods_containers_in_order(&text);
+    }
     match text.pop() {
         None => "(empty)".to_owned(),
         Some('\n') => text,
@@ -79,4 +82,15 @@ fn an_object_a_line(bytes: &[u8]) -> Option<String> {
     let items = list.get("items")?.as_array()?;
     let lines: Vec<String> = items.iter().map(serde_json::Value::to_string).collect();
     Some(lines.join("\n") + "\n")
+}
+
+/// Logs with the containers of each pod in order: `kubectl logs --all-containers` takes them as a Go map has them.
+fn each_pods_containers_in_order(logs: &str) -> String {
+    let prefix = |line: &&str| line.split_once(']').map(|(prefix, _)| prefix.to_owned());
+    let pod = |line: &&str| prefix(line).and_then(|prefix| Some(prefix.rsplit_once('/')?.0.to_owned()));
+    let mut lines: Vec<&str> = logs.split_inclusive('\n').collect();
+    for of_a_pod in lines.chunk_by_mut(|one, next| pod(one) == pod(next)) {
+        of_a_pod.sort_by_key(prefix);
+    }
+    lines.concat()
 }
