@@ -9,6 +9,8 @@ use crate::events::Event;
 /// `journal.jsonl`: events, one line each, append-only.
 pub struct Journal {
     file: File,
+    /// How many bytes of whole lines it holds.
+    length: u64,
 }
 
 impl Journal {
@@ -18,17 +20,24 @@ impl Journal {
     /// When there is one already, or it can't be written.
     pub fn create(path: &Utf8Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-        Ok(Self { file })
+        Ok(Self { file, length: 0 })
     }
 
-    /// Writes an event as one line with one `write`, so that a crash tears at most the last one.
+    /// Writes an event as one line with one `write`, so that a crash tears at most the last one; a `lasting` one is on
+    /// the disk when this returns.
     ///
     /// # Errors
-    /// When the disk does not take it.
-    pub fn append(&mut self, event: &Event, forms: &Forms) -> io::Result<()> {
+    /// When the disk does not take it. Then nothing of it is left, and later events may still be written.
+    pub fn append(&mut self, event: &Event, forms: &Forms, lasting: bool) -> io::Result<()> {
         let mut line = forms.redact_str(&serde_json::to_string(event)?);
         line.push('\n');
-        self.file.write_all(line.as_bytes())
+        let kept = self.file.write_all(line.as_bytes());
+        let kept = kept.and_then(|()| if lasting { self.file.sync_data() } else { Ok(()) });
+        match kept {
+            Ok(()) => self.length += line.len() as u64,
+            Err(_) => self.file.set_len(self.length)?,
+        }
+        kept
     }
 
     /// The events of a journal. A last line that a crash tore off is left out.
@@ -47,13 +56,5 @@ impl Journal {
             }
         }
         Ok(events)
-    }
-
-    /// Waits until what was appended is on the disk.
-    ///
-    /// # Errors
-    /// When the disk does not take it.
-    pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
     }
 }

@@ -8,12 +8,14 @@ mod head;
 mod journal;
 mod lock;
 pub mod redaction;
+mod room;
 mod rotation;
 mod sums;
 mod tree;
 
 pub use journal::Journal;
 pub use lock::{Lock, LockError};
+pub use room::{LEAST_FREE, Reserve, free};
 pub use rotation::{latest_run, make_room};
 pub use sums::{seal, sha256_of_bytes, sha256_of_file};
 pub use tree::{Kept, Sink, Tree};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::{Timestamp, ZonedDateTime};
 use secrecy::ExposeSecret;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use super::ledger::Ledger;
 use super::overlay::Kubeconfig;
@@ -14,7 +14,7 @@ use super::{Job, NotBegun, Run, Surroundings};
 use crate::error::Error;
 use crate::events::{Began, Event, PreviousRun, Program, RunbookId, Scope, Target, What};
 use crate::evidence::redaction::Forms;
-use crate::evidence::{self, Journal, Lock, LockError, Tree, sha256_of_bytes};
+use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, sha256_of_bytes};
 use crate::exec::Halt;
 use crate::inputs::Inputs;
 use crate::moment::Moment;
@@ -29,6 +29,7 @@ struct Place {
     folder: Utf8PathBuf,
     previous: Option<PreviousRun>,
     lock: Option<Lock>,
+    reserve: Option<Reserve>,
 }
 
 impl Run {
@@ -36,6 +37,7 @@ impl Run {
     pub(super) fn begin(job: Job, surroundings: &Surroundings) -> Result<Self, NotBegun> {
         let programs = tools::find(surroundings.variable("PATH"), &surroundings.folder)
             .map_err(|missing| NotBegun::Refused(missing.to_string()))?;
+        let (signal, signal_number) = signals()?;
         let run_id = run_id();
         let place = place(&job, &run_id)?;
         let tree = Tree::new(place.folder.clone(), forms(&job.inputs)?);
@@ -44,7 +46,6 @@ impl Run {
             surroundings.variable("HOME"),
             &surroundings.folder,
         )?;
-        let (signal, signal_number) = signals()?;
         let began = began(&job, surroundings, run_id, &place);
         let journal = || -> io::Result<Journal> {
             fs_err::create_dir_all(tree.path("inputs"))?;
@@ -64,6 +65,7 @@ impl Run {
             watched_enough: halt()?,
             turns: super::commands::Turns::default(),
             _lock: place.lock,
+            reserve: place.reserve,
             job,
         };
         // From the first moment on there is a manifest, and it says `incomplete`.
@@ -82,8 +84,9 @@ fn place(job: &Job, run_id: &str) -> Result<Place, NotBegun> {
             what: "a temporary folder",
             cause: format!("{} is not UTF-8", path.display()),
         })?;
-        return Ok(Place { folder, previous: None, lock: None });
+        return Ok(Place { folder, previous: None, lock: None, reserve: None });
     }
+    refuse_a_full_disk(&job.evidence)?;
     let holder = format!(
         "run {run_id}, process {}, since {}",
         std::process::id(),
@@ -96,6 +99,7 @@ fn place(job: &Job, run_id: &str) -> Result<Place, NotBegun> {
         )),
         LockError::Io(error) => Error::Evidence(error).into(),
     })?;
+    let reserve = Some(Reserve::hold(&job.evidence).map_err(Error::from)?);
     let date = ZonedDateTime::now().strftime("%Y%m%d").to_string();
     let previous = evidence::latest_run(&job.evidence, &date);
     let folder = evidence::make_room(&job.evidence, &date).map_err(Error::from)?;
@@ -103,7 +107,21 @@ fn place(job: &Job, run_id: &str) -> Result<Place, NotBegun> {
         interrupted: interrupted(&job.evidence.join(&previous.dir)),
         ..previous
     });
-    Ok(Place { folder, previous, lock: Some(lock) })
+    Ok(Place { folder, previous, lock: Some(lock), reserve })
+}
+
+/// Before anything is written, and long before anything is changed.
+fn refuse_a_full_disk(evidence: &Utf8Path) -> Result<(), NotBegun> {
+    let free = evidence::free(evidence).map_err(Error::from)?;
+    if free >= evidence::LEAST_FREE {
+        return Ok(());
+    }
+    let mebibytes = |bytes: u64| bytes / (1024 * 1024);
+    Err(NotBegun::Refused(format!(
+        "Refused: {} MiB are free on the disk of {evidence}, and the evidence of a run may need {} MiB.\nNothing was run. Make room there, or give an --evidence folder on another disk.",
+        mebibytes(free),
+        mebibytes(evidence::LEAST_FREE),
+    )))
 }
 
 /// What the run in this folder had changed on the cluster, if it did not come to its end.
@@ -167,6 +185,8 @@ fn halt() -> Result<Halt, Error> {
 fn signals() -> Result<(Halt, Arc<AtomicUsize>), Error> {
     let setup = |error: io::Error| Error::Setup { what: "signals", cause: error.to_string() };
     let (halt, number, second) = (halt()?, Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    // A file that may grow no further is an error of the write, as on a full disk, and not the end of the process.
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(setup)?;
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         let which = usize::try_from(signal).unwrap_or_default();
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&second)).map_err(setup)?;

@@ -11,13 +11,12 @@ use crate::verdict;
 impl Run {
     /// Brings a run to its end, however it came there: dump, journal, manifest, seal, verdict. Returns the exit
     /// status.
-    pub(super) fn end(&self, result: Result<(), Break>) -> u8 {
+    pub(super) fn end(mut self, result: Result<(), Break>) -> u8 {
         let place = self.close(result).unwrap_or_else(|error| {
             report::fail(&error.to_string());
+            self.ledger.fail(&self.tree, &error);
             // The disk may take no more; what is on it says `incomplete`.
-            let _ = self.note(What::Failed { error: error.to_string() });
-            let _ = self.save();
-            None
+            self.seal().unwrap_or(None)
         });
         let code = self.ledger.screen(|_, record| {
             let judgement = verdict::judge(record);
@@ -31,12 +30,19 @@ impl Run {
         code
     }
 
-    fn close(&self, result: Result<(), Break>) -> Result<Option<Place>, Error> {
+    fn close(&mut self, result: Result<(), Break>) -> Result<Option<Place>, Error> {
+        let result = match result {
+            Err(Break::Judged) if self.stopped() && self.job.scope == Scope::Whole => {
+                self.dump().map_err(Break::from)
+            }
+            other => other,
+        };
+        // What is written from here on is little, and must be kept.
+        self.reserve = None;
         match result {
-            Err(Break::Judged) if self.stopped() && self.job.scope == Scope::Whole => self.dump()?,
             Ok(()) | Err(Break::Judged) => {}
             Err(Break::Interrupted(signal)) => self.note(What::Interrupted { signal })?,
-            Err(Break::Failed(error)) => self.note(What::Failed { error: error.to_string() })?,
+            Err(Break::Failed(error)) => self.ledger.fail(&self.tree, &error),
         }
         if self.job.scope != Scope::Whole {
             self.note(What::RunEnded)?;
@@ -45,6 +51,14 @@ impl Run {
         self.save()?;
         self.note(What::FilesListed { files: self.tree.list()? })?;
         self.note(What::RunEnded)?;
+        self.seal()
+    }
+
+    /// Writes the last manifest, and the sums over everything.
+    fn seal(&self) -> Result<Option<Place>, Error> {
+        if self.job.scope != Scope::Whole {
+            return Ok(None);
+        }
         self.save()?;
         let seal = evidence::seal(&self.tree)?;
         Ok(Some(Place { evidence: self.tree.root().to_string(), seal: Some(seal) }))

@@ -29,17 +29,21 @@ impl Ledger {
 
     /// Writes down what happened.
     pub(super) fn note(&self, tree: &Tree, what: What) -> Result<(), Error> {
-        let mut state = self.lock();
-        let state = &mut *state;
-        let event = Event { seq: state.events + 1, at: Moment(Timestamp::now()), what };
-        state.journal.append(&event, tree.forms())?;
-        if must_be_on_disk(&event.what, &state.record) {
-            state.journal.sync()?;
-        }
-        state.events += 1;
-        state.record.add(&event);
-        state.screen.show(&event, &state.record);
+        let state = &mut *self.lock();
+        let event = state.next(what);
+        let lasting = must_be_on_disk(&event.what, &state.record);
+        state.journal.append(&event, tree.forms(), lasting)?;
+        state.take_in(&event);
         Ok(())
+    }
+
+    /// Writes down that the run failed, and takes it in even if the disk does not take that either: a run that could
+    /// not be kept is judged as such.
+    pub(super) fn fail(&self, tree: &Tree, error: &Error) {
+        let state = &mut *self.lock();
+        let event = state.next(What::Failed { error: error.to_string() });
+        let _ = state.journal.append(&event, tree.forms(), true);
+        state.take_in(&event);
     }
 
     /// Looks at what was written down so far.
@@ -56,6 +60,18 @@ impl Ledger {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere does not make what was recorded less true.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next(&self, what: What) -> Event {
+        Event { seq: self.events + 1, at: Moment(Timestamp::now()), what }
+    }
+
+    fn take_in(&mut self, event: &Event) {
+        self.events += 1;
+        self.record.add(event);
+        self.screen.show(event, &self.record);
     }
 }
 

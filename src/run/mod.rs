@@ -23,7 +23,7 @@ use camino::Utf8PathBuf;
 
 use crate::error::Error;
 use crate::events::{Options, Scope, What};
-use crate::evidence::{Lock, Tree};
+use crate::evidence::{Lock, Reserve, Tree};
 use crate::exec::{Halt, Programs};
 use crate::inputs::Inputs;
 use crate::moment::millis;
@@ -105,6 +105,8 @@ struct Run {
     turns: commands::Turns,
     /// Held for as long as the run writes evidence.
     _lock: Option<Lock>,
+    /// For what has to be written at the end.
+    reserve: Option<Reserve>,
 }
 
 /// Does a job, and returns the exit status.

@@ -5,7 +5,19 @@
 // A test fails by panicking, and its helpers read the environment as it does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
+mod disk;
 mod killed;
 #[path = "../staging/mod.rs"]
 mod staging;
 mod under_strace;
+
+/// Does the same with each, on two threads.
+fn each_on_two_threads<T: Send>(all: impl Iterator<Item = T> + Send, what: impl Fn(T) + Sync) {
+    let all = std::sync::Mutex::new(all);
+    let next = || all.lock().unwrap().next();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| std::iter::from_fn(next).for_each(&what));
+        }
+    });
+}

@@ -2,6 +2,7 @@
 
 mod api;
 mod cluster;
+mod disk;
 mod surroundings;
 
 use super::staging::{Ran, Staging};

@@ -1,0 +1,31 @@
+//! A file that may grow no further: a write error that needs no root and no mount.
+
+use super::super::staging::Staging;
+use super::{healthy, through_bash};
+use rehearsal::{Answer, Body};
+use serde_json::json;
+use staging_dry_run::events::What;
+use std::process::Command;
+
+#[test]
+fn an_answer_that_does_not_fit_ends_the_run_and_what_is_kept_is_true() {
+    let long = Answer::new(200, Body::Text("x".repeat(4 << 20).into()));
+    let staging = Staging::on(healthy().answer("/llms.txt", long));
+    let output = through_bash(&staging, "ulimit -f 3072; exec \"$0\" run");
+    let ran = staging.ran(output).exits(4).says("INCOMPLETE").says("File too large");
+    let ran = ran.says("k8s/reaper-deployment.yaml was applied");
+    let manifest = ran.manifest();
+    assert_eq!((&manifest["verdict"], &manifest["exit_code"]), (&json!("incomplete"), &json!(4)));
+    assert!(matches!(ran.events().last().unwrap().what, What::RunEnded), "the journal was closed");
+    let sums = ["--check", "--strict", "--quiet", "SHA256SUMS"];
+    let checked = Command::new("sha256sum").args(sums).current_dir(ran.evidence()).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[test]
+fn a_run_whose_end_could_not_be_written_is_not_begun() {
+    let staging = Staging::of("healthy");
+    let output = through_bash(&staging, "ulimit -f 1024; exec \"$0\" run");
+    let ran = staging.ran(output).exits(4).changed_nothing().says("no reserve in ").says("File too large");
+    assert!(ran.staging.cluster.api_requests().is_empty());
+}
