@@ -24,9 +24,7 @@ pub fn free(folder: &Utf8Path) -> io::Result<u64> {
 
 /// Space of the evidence's file system that is held back, so that what has to be said at the end can be written on a
 /// disk that was filled meanwhile. Dropped, it is free again; so it is when the process ends, however it ends.
-pub struct Reserve {
-    _file: File,
-}
+pub struct Reserve(#[allow(dead_code, reason = "held, not read")] File);
 
 impl Reserve {
     /// Holds space back.
@@ -39,7 +37,7 @@ impl Reserve {
         let mut file = tempfile::tempfile_in(folder).map_err(unkept)?;
         // Written, because a file that is only made long takes no space.
         file.write_all(&vec![0; RESERVE]).map_err(unkept)?;
-        Ok(Self { _file: file })
+        Ok(Self(file))
     }
 }
 
@@ -59,7 +57,7 @@ mod tests {
         use std::os::unix::fs::MetadataExt;
         let root = tempfile::tempdir().unwrap();
         let reserve = Reserve::hold(Utf8Path::from_path(root.path()).unwrap()).unwrap();
-        let held = reserve._file.metadata().unwrap();
+        let held = reserve.0.metadata().unwrap();
         assert!(held.blocks() * 512 >= RESERVE as u64, "{} blocks", held.blocks());
         assert_eq!(root.path().read_dir().unwrap().count(), 0);
     }

@@ -72,10 +72,7 @@ impl Course {
         match self.phase {
             Phase::Running => self.end(stages, EndedBy::Deadline),
             Phase::Lingering => self.end(stages, EndedBy::HeldPipes),
-            Phase::Terminated => {
-                stages.kill();
-                self.enter(Phase::Killed, AFTER_KILL, AFTER_KILL + CHATTER);
-            }
+            Phase::Terminated => self.kill(stages),
             Phase::Killed => return true,
         }
         false
@@ -95,9 +92,27 @@ impl Course {
         }
     }
 
-    /// The halts that still matter. A pulled one stays readable, and would wake us again and again.
-    pub(super) fn heeded<'h, 'a>(&self, halts: &'h [&'a Halt]) -> &'h [&'a Halt] {
-        if self.phase == Phase::Running { halts } else { &[] }
+    fn kill(&mut self, stages: &mut Stages) {
+        stages.kill();
+        self.enter(Phase::Killed, AFTER_KILL, AFTER_KILL + CHATTER);
+    }
+
+    /// The halts that matter now. A pulled one stays readable, and would wake us again and again.
+    pub(super) fn heeded<'h, 'a>(&self, halts: &'h [&'a Halt], hurry: &'h [&'a Halt]) -> &'h [&'a Halt] {
+        match self.phase {
+            Phase::Running => halts,
+            Phase::Terminated => hurry,
+            Phase::Lingering | Phase::Killed => &[],
+        }
+    }
+
+    /// One of those was pulled.
+    pub(super) fn heed(&mut self, stages: &mut Stages) {
+        match self.phase {
+            Phase::Running if stages.are_running() => self.end(stages, EndedBy::StagingDryRun),
+            Phase::Terminated => self.kill(stages),
+            _ => {}
+        }
     }
 
     /// Whether we ended it.

@@ -54,14 +54,6 @@ impl Halt {
         }
     }
 
-    /// What a signal handler writes a byte to, to pull it (`signal_hook::low_level::pipe::register`).
-    ///
-    /// # Errors
-    /// When there are no file descriptors left.
-    pub fn writer(&self) -> io::Result<PipeWriter> {
-        self.writer.try_clone()
-    }
-
     /// Readable from when it is pulled.
     pub(super) fn pipe(&self) -> &PipeReader {
         &self.reader

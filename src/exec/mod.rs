@@ -58,6 +58,8 @@ pub struct Command<'a> {
     pub deadline: Duration,
     /// How long it may take after TERM before it is killed: [`GRACE`].
     pub grace: Duration,
+    /// Ends the grace when it is pulled.
+    pub hurry: Option<&'a Halt>,
 }
 
 /// How a command ended.
@@ -139,14 +141,15 @@ pub fn run(
     let mut course = Course::new(started, command);
 
     while stages.are_running() || outputs.are_open() {
-        let ready = match wait(&stages, &outputs, course.heeded(halts), course.until()) {
-            Ok(ready) => ready,
-            Err(error) => {
-                outputs.fail(error);
-                stages.end();
-                break;
-            }
-        };
+        let ready =
+            match wait(&stages, &outputs, course.heeded(halts, command.hurry.as_slice()), course.until()) {
+                Ok(ready) => ready,
+                Err(error) => {
+                    outputs.fail(error);
+                    stages.end();
+                    break;
+                }
+            };
         if outputs.pass_on(ready.outputs).is_err() {
             course.end(&mut stages, EndedBy::OutputNotKept);
         }
@@ -155,8 +158,8 @@ pub fn run(
         if stages.learn() {
             course.end(&mut stages, EndedBy::AskedForTerminal);
         }
-        if ready.halt && stages.are_running() {
-            course.end(&mut stages, EndedBy::StagingDryRun);
+        if ready.halt {
+            course.heed(&mut stages);
         }
         if course.is_over(&mut stages, ready.outputs.contains(&true)) {
             break;

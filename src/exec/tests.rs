@@ -29,7 +29,7 @@ fn bash(script: &str) -> Vec<Vec<String>> {
 
 fn command(stages: &[Vec<String>]) -> Command<'_> {
     let (programs, dir, deadline) = (&*PROGRAMS, Path::new("/"), Duration::from_mins(1));
-    Command { stages, programs, dir, env: &[], stdin: None, deadline, grace: GRACE }
+    Command { stages, programs, dir, env: &[], stdin: None, deadline, grace: GRACE, hurry: None }
 }
 
 /// What a command left.
@@ -232,13 +232,6 @@ fn a_halt_is_waited_for_and_stays_pulled() {
     assert!(halt.is_pulled() && halt.wait(Duration::MAX));
     // More often than a pipe has room for.
     (0..100_000).for_each(|_| halt.pull());
-}
-
-#[test]
-fn a_halt_can_be_pulled_by_its_writer() {
-    let halt = Halt::new().unwrap();
-    halt.writer().unwrap().write_all(b"!").unwrap();
-    assert!(halt.is_pulled());
 }
 
 /// `cargo test --release --lib exec::tests::measures -- --ignored --nocapture`

@@ -1,15 +1,13 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::{Timestamp, ZonedDateTime};
 use secrecy::ExposeSecret;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use super::ledger::Ledger;
 use super::overlay::Kubeconfig;
+use super::signals::Signals;
 use super::{Job, NotBegun, Run, Surroundings};
 use crate::error::Error;
 use crate::events::{Began, Event, PreviousRun, Program, RunbookId, Scope, Target, What};
@@ -37,7 +35,7 @@ impl Run {
     pub(super) fn begin(job: Job, surroundings: &Surroundings) -> Result<Self, NotBegun> {
         let programs = tools::find(surroundings.variable("PATH"), &surroundings.folder)
             .map_err(|missing| NotBegun::Refused(missing.to_string()))?;
-        let (signal, signal_number) = signals()?;
+        let signals = Signals::heed()?;
         let run_id = run_id();
         let place = place(&job, &run_id)?;
         let tree = Tree::new(place.folder.clone(), forms(&job.inputs)?);
@@ -59,8 +57,7 @@ impl Run {
             kubeconfig,
             tree,
             ledger,
-            signal,
-            signal_number,
+            signals,
             stop: halt()?,
             watched_enough: halt()?,
             turns: super::commands::Turns::default(),
@@ -179,20 +176,4 @@ fn forms(inputs: &Inputs) -> Result<Forms, Error> {
 
 fn halt() -> Result<Halt, Error> {
     Halt::new().map_err(|error| Error::Setup { what: "a pipe", cause: error.to_string() })
-}
-
-/// INT, TERM and HUP pull the halt; the second one ends the process at once.
-fn signals() -> Result<(Halt, Arc<AtomicUsize>), Error> {
-    let setup = |error: io::Error| Error::Setup { what: "signals", cause: error.to_string() };
-    let (halt, number, second) = (halt()?, Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    // A file that may grow no further is an error of the write, as on a full disk, and not the end of the process.
-    signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(setup)?;
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        let which = usize::try_from(signal).unwrap_or_default();
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(&second)).map_err(setup)?;
-        signal_hook::flag::register(signal, Arc::clone(&second)).map_err(setup)?;
-        signal_hook::flag::register_usize(signal, Arc::clone(&number), which).map_err(setup)?;
-        signal_hook::low_level::pipe::register(signal, halt.writer().map_err(setup)?).map_err(setup)?;
-    }
-    Ok((halt, number))
 }

@@ -80,7 +80,7 @@ impl Run {
             self.ledger.screen(|screen, _| screen.child_line(line));
             Ok(())
         });
-        self.perform_call(&self.call(step, &[])?, &mut live, &[&self.signal, &self.stop])
+        self.perform_call(&self.call(step, &[])?, &mut live, &[&*self.signals.first, &self.stop])
     }
 
     /// Runs a command to its end; `tee` gets its standard output too, after it was kept.
@@ -101,7 +101,7 @@ impl Run {
     /// Runs commands side by side. All are announced before the first one starts, and what came of them is
     /// written down in their own order.
     pub(super) fn side_by_side(&self, calls: &[Call]) -> Result<Vec<Done>, Break> {
-        let dones = self.all_at_once(calls, &[&self.signal, &self.stop])?;
+        let dones = self.all_at_once(calls, &[&*self.signals.first, &self.stop])?;
         self.go_on()?;
         Ok(dones)
     }
@@ -151,6 +151,7 @@ impl Run {
             stdin: header.as_deref().map(str::as_bytes),
             deadline: self.deadline(call.step.limit),
             grace: exec::GRACE,
+            hurry: Some(&self.signals.second),
         };
         let with_head = call.pipeline.stages.iter().flatten().any(|argument| argument == "-i");
         let sink = |file: &String| if with_head { self.tree.answer_sink(file) } else { self.tree.sink(file) };

@@ -25,7 +25,7 @@ impl Run {
         let start = Instant::now();
         self.ledger.screen(|screen, _| screen.capturing());
         self.know_the_objects()?;
-        let halts = [&self.signal];
+        let halts = [&*self.signals.first];
         self.all_at_once(&self.calls(&["dump.describe", "dump.events"])?, &halts)?;
         for call in self.log_calls()? {
             self.perform_call(&call, &mut std::io::sink(), &halts)?;
@@ -42,7 +42,7 @@ impl Run {
         if self.ledger.read(|record| record.pods_after.is_some()) {
             return Ok(());
         }
-        let dones = self.all_at_once(&self.calls(&["objects.after"])?, &[&self.signal])?;
+        let dones = self.all_at_once(&self.calls(&["objects.after"])?, &[&*self.signals.first])?;
         for done in dones.iter().filter(|done| done.outcome.succeeded()) {
             let printed = self.stdout(done)?;
             self.note_objects_after(&printed)?;

@@ -11,12 +11,11 @@ mod lines;
 mod overlay;
 mod plan;
 mod preflight;
+mod signals;
 mod smoke;
 mod surroundings;
 mod watch;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
@@ -31,6 +30,7 @@ use crate::report::Verbosity;
 use crate::verdict;
 use ledger::Ledger;
 use overlay::Kubeconfig;
+use signals::Signals;
 
 pub use plan::plan;
 pub use surroundings::{Surroundings, find_root};
@@ -94,10 +94,7 @@ struct Run {
     kubeconfig: Kubeconfig,
     tree: Tree,
     ledger: Ledger,
-    /// Pulled by INT, TERM and HUP.
-    signal: Halt,
-    /// Which of them it was; 0: none.
-    signal_number: Arc<AtomicUsize>,
+    signals: Signals,
     /// Pulled when what the watch saw stops the run.
     stop: Halt,
     /// Pulled when the watch is no longer needed.
@@ -147,9 +144,8 @@ impl Run {
 
     /// Whether the run goes on, by what was recorded so far.
     fn go_on(&self) -> Result<(), Break> {
-        if self.signal.is_pulled() {
-            let number = self.signal_number.load(Ordering::Acquire);
-            return Err(Break::Interrupted(i32::try_from(number).unwrap_or_default()));
+        if let Some(signal) = self.signals.number() {
+            return Err(Break::Interrupted(signal));
         }
         let over = self.ledger.read(|record| {
             let judgement = verdict::judge(record);

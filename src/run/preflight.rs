@@ -100,7 +100,7 @@ impl Run {
         }
         let (tools, dones) = thread::scope(|scope| {
             let tools = scope.spawn(|| self.tools());
-            let dones = self.all_at_once(&calls, &[&self.signal]);
+            let dones = self.all_at_once(&calls, &[&*self.signals.first]);
             (tools.join(), dones)
         });
         self.note_tools(tools.unwrap_or_default())?;

@@ -134,6 +134,7 @@ fn ask_git(program: &Path, folder: &Utf8Path, arguments: &[&str]) -> Option<Stri
         stdin: None,
         deadline: Duration::from_secs(10),
         grace: exec::GRACE,
+        hurry: None,
     };
     let never = Halt::new().ok()?;
     let ended = exec::run(&command, &mut stdout, &mut stderr, &[&never]).ok()?;

@@ -82,16 +82,16 @@ impl Run {
         loop {
             let call = self.call(step("watch.pods"), &[])?;
             let mut lines = Lines::new(|line: &str| self.take_watch_line(eyes, line));
-            let done = self.perform_call(&call, &mut lines, &[&self.signal, &self.watched_enough])?;
-            if was_halted(&done) || self.watched_enough.wait(AGAIN) || self.signal.is_pulled() {
+            let done = self.perform_call(&call, &mut lines, &[&*self.signals.first, &self.watched_enough])?;
+            if was_halted(&done) || self.watched_enough.wait(AGAIN) || self.signals.first.is_pulled() {
                 return Ok(());
             }
         }
     }
 
     fn list_beside(&self, eyes: &Eyes) -> Result<(), Error> {
-        while !self.watched_enough.wait(LISTING) && !self.signal.is_pulled() {
-            self.list(eyes, &[&self.signal, &self.watched_enough])?;
+        while !self.watched_enough.wait(LISTING) && !self.signals.first.is_pulled() {
+            self.list(eyes, &[&*self.signals.first, &self.watched_enough])?;
         }
         Ok(())
     }
@@ -110,7 +110,7 @@ impl Run {
     /// it, and only by it.
     fn last_look(&self, eyes: &Eyes, began: Instant) -> Result<(), Break> {
         if began.elapsed() >= LISTING {
-            self.list(eyes, &[&self.signal, &self.stop])?;
+            self.list(eyes, &[&*self.signals.first, &self.stop])?;
         }
         self.go_on()
     }
@@ -160,7 +160,7 @@ impl Run {
     fn judge_sighting(&self, sighting: &Sighting) -> Result<(), Error> {
         self.note(What::PodSeen(sighting.clone()))?;
         let call = self.call(step("confirm.pod"), &[("POD", &sighting.pod)])?;
-        let done = self.perform_call(&call, &mut io::sink(), &[&self.signal])?;
+        let done = self.perform_call(&call, &mut io::sink(), &[&*self.signals.first])?;
         let said = done.outcome.said.clone().unwrap_or_default();
         let look = if done.outcome.succeeded() {
             let found = pods::pods(&self.stdout(&done)?).map_err(|error| error.to_string());

@@ -142,6 +142,12 @@ fn kubectl_too_old(record: &Record, _lens: Lens) -> Vec<(String, String)> {
 fn context_unknown(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     failed(record, "context", |record, said| {
         let context = target(record, |t| &t.context);
+        if record.outcome("context").is_some_and(|outcome| outcome.ended_by.is_our_doing()) {
+            return (
+                format!("kubectl could not be asked about the context {context:?}: {said}"),
+                by_hand(context),
+            );
+        }
         (
             format!("STAGING_CONTEXT is {context:?}: kubectl doesn't know it ({said})"),
             "see which there are: kubectl config get-contexts -o name".to_owned(),
@@ -149,14 +155,16 @@ fn context_unknown(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     })
 }
 
+fn by_hand(context: &str) -> String {
+    format!("try it by hand, and log in first if it asks to: kubectl --context={context:?} get namespaces")
+}
+
 fn no_access(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     let namespaces = failed(record, "namespaces", |record, said| {
         let context = target(record, |t| &t.context);
         (
             format!("the cluster of context {context:?} could not be asked for its namespaces: {said}"),
-            format!(
-                "try it by hand, and log in first if it asks to: kubectl --context={context:?} get namespaces"
-            ),
+            by_hand(context),
         )
     });
     if !namespaces.is_empty() {
@@ -198,7 +206,9 @@ fn not_permitted(record: &Record, lens: Lens) -> Vec<(String, String)> {
             let what = &answer.question;
             let found = match answer.granted {
                 None => {
-                    format!("kubectl auth can-i {what}: neither yes nor no, needed for {}", answer.needed_for)
+                    let by_us = record.outcome(&answer.id).and_then(|outcome| outcome.ended_by.says());
+                    let why = by_us.unwrap_or("neither yes nor no");
+                    format!("kubectl auth can-i {what}: {why}, needed for {}", answer.needed_for)
                 }
                 _ => format!("{user} may not {what}, needed for {}", answer.needed_for),
             };
@@ -349,8 +359,11 @@ fn failed(
         // What was ended because a stop rule had fired meanwhile says nothing about what it asked.
         .filter(|outcome| !outcome.succeeded() && outcome.ended_by != EndedBy::StagingDryRun)
         .map(|outcome| {
-            let by_us = outcome.ended_by.says();
-            finding(record, outcome.said.as_deref().or(by_us).unwrap_or("it said nothing"))
+            let said = match (outcome.ended_by.says(), outcome.said.as_deref()) {
+                (Some(by_us), Some(said)) => format!("{by_us}; it had said: {said}"),
+                (by_us, said) => by_us.or(said).unwrap_or("it said nothing").to_owned(),
+            };
+            finding(record, &said)
         })
         .into_iter()
         .collect()

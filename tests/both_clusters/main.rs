@@ -14,6 +14,7 @@ mod kubectls;
 #[path = "../staging/page.rs"]
 mod page;
 mod permissions;
+mod plugins;
 mod scenarios;
 #[path = "../staging/mod.rs"]
 mod staging;

@@ -56,6 +56,7 @@ impl Printers {
             stdin: None,
             deadline: Duration::from_mins(1),
             grace: exec::GRACE,
+            hurry: None,
         };
         let ended = exec::run(&command, &mut stdout, &mut stderr, &[&self.halt]).unwrap();
         assert_eq!((ended.by, stderr), (EndedBy::Itself, Vec::new()), "{row}");

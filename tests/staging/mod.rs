@@ -3,9 +3,12 @@
 
 #![allow(dead_code, reason = "each of the tests that share this uses a part")]
 
+pub(super) mod under_way;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -157,6 +160,19 @@ impl<C: Cluster> Staging<C> {
 
     pub(super) fn option(mut self, option: &str) -> Self {
         self.options.push(option.to_owned());
+        self
+    }
+
+    /// Puts a bash script in the place of a program that the run will find; `"$REAL"` in it is the real one.
+    pub(super) fn in_place_of(mut self, program: &str, script: &str) -> Self {
+        let bin = self.folder.path().join("in place of");
+        std::fs::create_dir_all(&bin).unwrap();
+        let real = which(program);
+        let text = format!("#!/bin/bash\nREAL={}\n{script}\n", quoted(&real));
+        std::fs::write(bin.join(program), text).unwrap();
+        std::fs::set_permissions(bin.join(program), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        self.environment.insert("PATH".to_owned(), path);
         self
     }
 
@@ -329,6 +345,11 @@ pub(super) fn copy_folder(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// A path as bash reads it.
+pub(super) fn quoted(path: &Path) -> String {
+    shlex::try_quote(path.to_str().unwrap()).unwrap().into_owned()
 }
 
 fn utf8(path: &Path) -> &Utf8Path {

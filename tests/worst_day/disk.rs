@@ -1,16 +1,17 @@
 //! A disk that takes no more: at any write, at any size, and before the run begins.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use staging_dry_run::events::{Effect, What};
 
 use super::each_on_two_threads;
-use super::staging::{Staging, which};
+use super::staging::{Staging, quoted};
 use super::under_strace::{
-    announced_what_it_changed, events, folder, is_true_as_far_as_it_goes, root, strace,
+    announced_what_it_changed, events, folder, is_true_as_far_as_it_goes, journal, root, strace,
 };
 
 /// What the system says of a full disk.
@@ -19,10 +20,10 @@ const FULL: &str = "No space left on device";
 /// A run that could not be kept: exit 4, nothing changed that was not announced or after it was known, and what is on
 /// the disk is true. Where even the manifest could not be begun, nothing was run at all.
 #[track_caller]
-fn could_not_be_kept(staging: &Staging, output: &Output, cause: &str) {
+fn could_not_be_kept(staging: &Staging, output: &Output) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said}");
-    assert!(said.contains(cause), "{said}");
+    assert!(said.contains(FULL), "{said}");
     assert!(!said.contains("panicked"), "{said}");
     let begun = root(staging).is_dir()
         && std::fs::read_dir(root(staging))
@@ -49,50 +50,34 @@ fn could_not_be_kept(staging: &Staging, output: &Output, cause: &str) {
     }
 }
 
-/// A kind of call that may fail, with the file it is about; without, one whose file has no name that is known before.
+/// A call that may fail, and the file it is about; `None` for those on files whose names are not known before.
 type Fault = (&'static str, Option<String>);
 
-/// How often a healthy run makes each of the calls that keep evidence.
+/// The calls that keep evidence; those on files that replace another one come by number alone.
+const CALLS: [&str; 4] = ["write", "fdatasync", "fsync", "renameat"];
+
+/// Where the day's run keeps its evidence.
+fn today(staging: &Staging) -> PathBuf {
+    journal(staging).parent().unwrap().to_owned()
+}
+
+/// How often a healthy run makes each of these calls.
 fn calls_of_a_healthy_run() -> BTreeMap<Fault, u32> {
     let staging = Staging::of("healthy");
     let trace = staging.folder.path().join("trace");
-    let calls = [
-        "-y",
-        "-s",
-        "0",
-        "-e",
-        "trace=write,fsync,fdatasync,rename,ftruncate",
-        "-o",
-        trace.to_str().unwrap(),
-    ];
-    assert!(strace(&staging, &[&["-b", "execve"], &calls[..]].concat()).status.success());
-    let date = jiff::ZonedDateTime::now().strftime("%Y%m%d").to_string();
-    let tree = format!("<{}/{date}", root(&staging).display());
+    let calls = format!("trace={}", CALLS.join(","));
+    let arguments = ["-b", "execve", "-y", "-s", "0", "-e", &calls, "-o", trace.to_str().unwrap()];
+    assert!(strace(&staging, &arguments).status.success());
+    let tree = today(&staging).display().to_string();
     let mut counts = BTreeMap::new();
     for line in std::fs::read_to_string(trace).unwrap().lines() {
-        let call = line.split_once(' ').map_or("", |(_, call)| call.trim_start());
-        let name = ["write", "fsync", "fdatasync", "rename"]
-            .into_iter()
-            .find(|name| call.starts_with(&format!("{name}(")));
-        let of_tree = call
-            .split_once(&tree)
-            .and_then(|(_, rest)| Some(rest.split_once('>')?.0.trim_start_matches('/')));
-        let fault = match (name, of_tree) {
-            (Some("write"), Some(file)) if !file.rsplit('/').next().unwrap().starts_with('.') => {
-                ("write", Some(file.to_owned()))
-            }
-            (Some("fdatasync"), Some(_)) => ("fdatasync", None),
-            (Some("fsync"), Some(_)) => ("fsync", None),
-            (Some("rename"), _)
-                if call.contains("manifest.json")
-                    || call.contains("SHA256SUMS")
-                    || call.contains("cmd.txt") =>
-            {
-                ("rename", None)
-            }
-            _ => continue,
-        };
-        *counts.entry(fault).or_insert(0) += 1;
+        let Some((_, file)) = line.split_once(&tree) else { continue };
+        let file = file.split(['>', '"']).next().unwrap().trim_start_matches('/');
+        let Some(call) = CALLS.into_iter().find(|call| line.contains(&format!(" {call}("))) else { continue };
+        let replaces = file.rsplit('/').next().unwrap().starts_with('.');
+        if call != "write" || !replaces {
+            *counts.entry((call, (call == "write").then(|| file.to_owned()))).or_insert(0) += 1;
+        }
     }
     counts
 }
@@ -101,38 +86,32 @@ fn calls_of_a_healthy_run() -> BTreeMap<Fault, u32> {
 #[ignore = "some minutes, and strace"]
 fn any_call_that_keeps_evidence_may_fail() {
     let calls = calls_of_a_healthy_run();
-    let kinds =
-        |kind: &str| calls.iter().filter(|((of, _), _)| *of == kind).map(|(_, count)| count).sum::<u32>();
-    let counts: Vec<(&str, u32)> =
-        ["write", "fdatasync", "fsync", "rename"].map(|kind| (kind, kinds(kind))).into();
-    assert!(counts.iter().all(|(_, count)| *count > 5), "{counts:?}");
+    let tried = Mutex::new(BTreeMap::<&str, (u32, u32)>::new());
     let all = calls.into_iter().flat_map(|(fault, count)| (1..=count).map(move |n| (fault.clone(), n)));
     each_on_two_threads(all, |((call, file), n)| {
         let staging = Staging::of("healthy");
-        let date = jiff::ZonedDateTime::now().strftime("%Y%m%d").to_string();
-        let path = file.as_ref().map(|file| root(&staging).join(&date).join(file));
-        let inject = format!("inject={call}:error=ENOSPC:when={n}");
-        let trace = format!("trace={call}");
-        let mut arguments = vec!["-b", "execve", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+        let trace = staging.folder.path().join("trace");
+        let (traced, inject) = (format!("trace={call}"), format!("inject={call}:error=ENOSPC:when={n}"));
+        let path = file.map(|file| today(&staging).join(file));
+        let mut arguments = vec!["-b", "execve", "-o", trace.to_str().unwrap(), "-e", &traced, "-e", &inject];
         arguments.extend(path.iter().flat_map(|path| ["-P", path.to_str().unwrap()]));
         let output = strace(&staging, &arguments);
-        could_not_be_kept(&staging, &output, FULL);
+        // Each thread has a count of its own, and a pipe is not read in the same pieces each time.
+        let reached = std::fs::read_to_string(trace).unwrap().contains("(INJECTED)");
+        if reached {
+            could_not_be_kept(&staging, &output);
+        } else {
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+        }
+        let mut tried = tried.lock().unwrap();
+        let (failed, not_reached) = tried.entry(call).or_default();
+        *if reached { failed } else { not_reached } += 1;
     });
-    println!("failed: {counts:?}");
-}
-
-/// Puts a `kubectl` before the real one that runs this first, when it is the first of the run.
-fn before_the_first_kubectl(staging: &Staging, script: &str) -> String {
-    let bin = staging.folder.path().join("first");
-    std::fs::create_dir(&bin).unwrap();
-    let real = which("kubectl");
-    let text = format!(
-        "#!/usr/bin/env bash\nif mkdir \"$0.ran\" 2>/dev/null; then\n{script}\nfi\nexec '{}' \"$@\"\n",
-        real.display()
-    );
-    std::fs::write(bin.join("kubectl"), text).unwrap();
-    std::fs::set_permissions(bin.join("kubectl"), PermissionsExt::from_mode(0o755)).unwrap();
-    format!("{}:{}", bin.display(), std::env::var("PATH").unwrap())
+    let tried = tried.into_inner().unwrap();
+    println!("failed, and not reached: {tried:?}");
+    for call in CALLS {
+        assert!(tried.get(call).is_some_and(|(failed, not_reached)| failed > &10 && failed > not_reached));
+    }
 }
 
 /// A run whose evidence root is a file system of its own, of so many KiB; copied out before it goes.
@@ -175,18 +154,20 @@ fn a_disk_that_is_filled_meanwhile_ends_the_run_wherever_it_is() {
     let fitting = AtomicU32::new(0);
     each_on_two_threads(all, |left| {
         let staging = Staging::of("healthy");
-        let root = root(&staging);
+        let root = quoted(&root(&staging));
         let fill = format!(
-            "root='{}'; head -c $((($(df --output=avail -k \"$root\" | tail -n 1) - {left}) * 1024)) /dev/zero >\"$root/.full\"",
-            root.display().to_string().replace('\'', r"'\''"),
+            "if mkdir \"$0.has filled it\" 2>/dev/null; then
+                free=$(df --output=avail -k {root} | tail -n 1)
+                head -c $(((free - {left}) * 1024)) /dev/zero >{root}/.full
+            fi
+            exec \"$REAL\" \"$@\""
         );
-        let path = before_the_first_kubectl(&staging, &fill);
-        let staging = staging.with("PATH", &path);
+        let staging = staging.in_place_of("kubectl", &fill);
         let output = on_a_file_system_of(80 * 1024, &staging);
         if output.status.code() == Some(0) {
             fitting.fetch_add(1, Ordering::Relaxed);
         } else {
-            could_not_be_kept(&staging, &output, FULL);
+            could_not_be_kept(&staging, &output);
             assert!(
                 folder(&staging, false).join("SHA256SUMS").exists(),
                 "the reserve is for this, with {left} KiB left"

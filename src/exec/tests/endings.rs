@@ -86,6 +86,24 @@ fn one_that_ignores_term_is_killed_after_the_grace() {
 }
 
 #[test]
+fn its_grace_ends_when_it_has_to_hurry() {
+    let (halt, hurry) = (Halt::new().unwrap(), Halt::new().unwrap());
+    let (say, heard) = mpsc::channel();
+    let stages = bash("trap '' TERM; echo $$; while :; do sleep 1000; done");
+    let command = Command { grace: Duration::MAX, hurry: Some(&hurry), ..command(&stages) };
+    std::thread::scope(|threads| {
+        let ending = threads.spawn(|| run(&command, &mut Saying(say), &mut io::sink(), &[&halt]).unwrap());
+        let pid = heard.recv().unwrap();
+        halt.pull();
+        hurry.pull();
+        let ended = ending.join().unwrap();
+        assert_eq!((ended.exit, ended.by), (vec![137], EndedBy::StagingDryRun));
+        assert!(ended.duration < Duration::from_secs(5));
+        assert_gone(&pid);
+    });
+}
+
+#[test]
 fn one_that_was_stopped_hears_of_its_end_too() {
     let stages = bash("trap 'exit 5' TERM; echo $$; kill -STOP $$; sleep 1000");
     let tried = tried(&Command { deadline: SHORT, ..command(&stages) }, &[]);

@@ -1,40 +1,27 @@
 //! The API, its key, and curl.
 
-use super::super::staging::{Staging, scenario_ran, which};
+use super::super::staging::{Staging, quoted, scenario_ran};
 use super::{API_KEY, files_below, healthy, holds, read, times};
 use rehearsal::{Answer, Body, Until};
 use serde_json::{Value, json};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
-/// The real programs behind scripts that first write down what they were started with.
-fn recording_path(staging: &Staging) -> String {
-    let bin = staging.folder.path().join("recording");
-    std::fs::create_dir(&bin).unwrap();
-    let log = staging.folder.path().join("started");
-    for program in ["kubectl", "curl", "jq", "cat", "sed", "git"] {
-        let quoted = |path: &Path| shlex::try_quote(path.to_str().unwrap()).unwrap().into_owned();
-        let script = format!(
-            "#!/bin/bash\n{{ printf '%s\\n' \"$0\" \"$@\"; env; }} >> {}\nexec {} \"$@\"\n",
-            quoted(&log),
-            quoted(&which(program)),
-        );
-        std::fs::write(bin.join(program), script).unwrap();
-        std::fs::set_permissions(bin.join(program), std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    format!("{}:{}", bin.display(), std::env::var_os("PATH").unwrap().to_str().unwrap())
+/// Has the programs write down what they were started with.
+fn recorded(staging: Staging) -> Staging {
+    let log = quoted(&staging.folder.path().join("started"));
+    let script = format!("{{ printf '%s\\n' \"$0\" \"$@\"; env; }} >>{log}\nexec \"$REAL\" \"$@\"");
+    let programs = ["kubectl", "curl", "jq", "cat", "sed", "git"];
+    programs.into_iter().fold(staging, |staging, program| staging.in_place_of(program, &script))
 }
 
 #[test]
 fn the_key_is_in_no_argument_no_environment_and_no_file_although_the_api_echoes_it() {
     let staging = Staging::on(healthy().answer("/v1/runs", Answer::new(200, Body::Echo)));
-    let path = recording_path(&staging);
     let started = staging.folder.path().join("started");
-    let ran = staging.with("PATH", &path).with("STAGING_API_KEY", API_KEY).option("-v").run().exits(0);
+    let ran = recorded(staging).with("STAGING_API_KEY", API_KEY).option("-v").run().exits(0);
 
     let started = std::fs::read_to_string(started).unwrap();
     for program in ["curl", "kubectl", "git"] {
-        assert!(started.contains(&format!("/recording/{program}\n")), "{program} was not recorded");
+        assert!(started.contains(&format!("/in place of/{program}\n")), "{program} was not recorded");
     }
     assert!(!started.contains(API_KEY) && !started.contains("STAGING_API_KEY"));
     assert!(!ran.stdout.contains(API_KEY) && !ran.stderr.contains(API_KEY));

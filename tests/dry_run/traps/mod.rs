@@ -3,6 +3,7 @@
 mod api;
 mod cluster;
 mod disk;
+mod interrupted;
 mod surroundings;
 
 use super::staging::{Ran, Staging};

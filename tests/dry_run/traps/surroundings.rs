@@ -1,17 +1,13 @@
-//! Files, terminals, signals, repositories, and the second run.
+//! Files, pipes, repositories, and the second run.
 
 use super::super::staging::{Staging, path_with, scenario_ran};
-use super::{API_KEY, applied, files_below, healthy, holds, ids, read, through_bash};
-use rehearsal::{Answer, Body};
-use rustix::process::{Pid, Signal, kill_process};
+use super::{API_KEY, applied, files_below, ids, read, through_bash};
 use serde_json::{Value, json};
 use staging_dry_run::facts::apply::Outcome;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 #[test]
 fn the_users_curlrc_and_kuberc_change_nothing() {
@@ -192,7 +188,7 @@ fn preflight_and_smoke_leave_nothing_behind() {
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
 }
 
-// Pipes, terminals, signals.
+// Pipes and terminals.
 
 #[test]
 fn a_closed_pipe_ends_nothing() {
@@ -209,98 +205,6 @@ fn no_terminal_and_no_standard_streams_are_needed() {
     let output = through_bash(&staging, "exec \"$0\" run <&- >&- 2>&-");
     let ran = staging.ran(output).exits(0);
     assert_eq!((ran.stdout.as_str(), &ran.manifest()["verdict"]), ("", &json!("pass")));
-}
-
-/// A run under way, and what it has said on standard error so far.
-struct UnderWay {
-    child: Child,
-    stderr: BufReader<std::process::ChildStderr>,
-    said: String,
-}
-
-impl UnderWay {
-    /// Starts a subcommand and waits until it says this.
-    fn until(staging: &Staging, arguments: &[&str], words: &str) -> Self {
-        let mut child =
-            staging.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut run = Self { child, stderr, said: String::new() };
-        while !run.said.contains(words) {
-            assert_ne!(run.stderr.read_line(&mut run.said).unwrap(), 0, "never said: {words}\n{}", run.said);
-        }
-        run
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    fn end(mut self) -> Output {
-        self.stderr.read_to_string(&mut self.said).unwrap();
-        let output = self.child.wait_with_output().unwrap();
-        Output { stderr: self.said.into_bytes(), ..output }
-    }
-}
-
-/// The processes that have this folder in their environment, as every child of a run in it does.
-#[cfg(target_os = "linux")]
-fn left_running(folder: &Path) -> Vec<String> {
-    let mut left = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        // Processes of others, and those that end meanwhile, can't be read.
-        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        if holds(&environment, folder.to_str().unwrap()) {
-            let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            left.push(String::from_utf8_lossy(&arguments).replace('\0', " "));
-        }
-    }
-    left
-}
-
-#[test]
-fn an_interrupted_run_says_so_and_leaves_no_child() {
-    for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15)] {
-        let staging = Staging::of("rollout-timeout");
-        let run = UnderWay::until(&staging, &["run", "-v"], "> rollout.api ");
-        #[cfg(target_os = "linux")]
-        assert!(!left_running(staging.folder.path()).is_empty());
-        run.signal(signal);
-        let output = run.end();
-        #[cfg(target_os = "linux")]
-        assert_eq!(left_running(staging.folder.path()), Vec::<String>::new());
-
-        let ran = staging.ran(output).exits(128 + number);
-        let manifest = ran.manifest();
-        assert_eq!(
-            (&manifest["verdict"], &manifest["exit_code"], &manifest["incomplete"]),
-            (&json!("incomplete"), &json!(128 + number), &json!(format!("ended by signal {number}")))
-        );
-        let commands = manifest["commands"].as_array().unwrap();
-        let rollout = commands.iter().find(|command| command["id"] == "rollout.api").unwrap();
-        assert_eq!(rollout["ended_by"], "staging-dry-run");
-        assert_eq!((&manifest["stop"], ran.stdout.lines().count()), (&Value::Null, 4), "{}", ran.stdout);
-    }
-}
-
-#[test]
-fn an_interrupted_preflight_or_smoke_is_no_success() {
-    let hangs = || Staging::on(healthy().answer("/readyz", Answer::new(200, Body::Hang)));
-    let run = |staging: &Staging, arguments: &[&str], words: &str| {
-        let run = UnderWay::until(staging, arguments, words);
-        run.signal(Signal::INT);
-        run.end()
-    };
-    let staging = hangs();
-    let output = run(&staging, &["preflight", "-v"], "> version.kubectl ");
-    let staging = staging.ran(output).exits(130).wrote_nothing().staging;
-    let output = run(&staging, &["smoke", "-v"], "> gate.readyz ");
-    staging.ran(output).exits(130).wrote_nothing();
-
-    // All ten checks are answered by then.
-    let slow = Answer { takes: Duration::from_millis(400), ..Answer::new(200, Body::Usual) };
-    let staging = Staging::on(healthy().answer("/health", slow));
-    let output = run(&staging, &["smoke", "-v"], "> latency.health ");
-    staging.ran(output).exits(130).wrote_nothing();
 }
 
 // plan, and no arguments at all.
