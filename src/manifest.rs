@@ -35,6 +35,9 @@ pub struct Manifest {
     pub incomplete: Option<String>,
     pub ended_utc: Option<String>,
     pub duration_ms: Option<u64>,
+    /// Of the system's clock, while the run went on: its moments are those of a clock of its own.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub clock_moved_ms: Option<i64>,
     pub stop: Option<Stop>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub refused: Vec<Finding>,
@@ -194,6 +197,7 @@ impl Manifest {
             incomplete: (judgement.verdict == Verdict::Incomplete).then(|| why_incomplete(record)),
             ended_utc: record.ended.map(crate::moment::Moment::to_seconds),
             duration_ms: record.ended.zip(start).map(|(end, start)| end.millis_since(start)),
+            clock_moved_ms: record.clock_moved_ms,
             stop: judgement.stop.clone(),
             refused: judgement.findings.clone(),
             excused: excused(record),

@@ -51,6 +51,7 @@ pub struct Record {
     pub last_words: Option<String>,
     pub files: Option<Vec<String>>,
     pub interrupted: Option<i32>,
+    pub clock_moved_ms: Option<i64>,
     pub failed: Option<String>,
     pub ended: Option<Moment>,
 }
@@ -195,6 +196,7 @@ impl Record {
                 self.last_words = last_words;
             }
             What::FilesListed { files } => self.files = Some(files),
+            What::ClockMoved { by_ms } => self.clock_moved_ms = Some(by_ms),
             What::Interrupted { signal } => self.interrupted = Some(signal),
             What::Failed { error } => self.failed = Some(error),
             What::RunEnded => self.ended = Some(at),

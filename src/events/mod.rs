@@ -209,6 +209,11 @@ pub enum What {
         /// Their paths.
         files: Vec<String>,
     },
+    /// The system's clock was moved while the run went on, or the machine slept; the run's own went on.
+    ClockMoved {
+        /// By how much it is ahead of the run's, in ms; negative: behind.
+        by_ms: i64,
+    },
     /// A signal ended the run.
     Interrupted {
         /// Its number.
@@ -238,6 +243,9 @@ pub struct ManifestFile {
     pub blank: bool,
     /// Whether it holds a Secret.
     pub holds_secret: bool,
+    /// The names of the values that evidence must not hold, and it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds_named: Vec<String>,
     /// The names in `${…}`.
     pub placeholders: Vec<String>,
 }

@@ -3,6 +3,7 @@ use std::io::{self, Read, Seek, Write};
 
 use camino::Utf8Path;
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 /// The lock on an evidence root: one run at a time. The system frees it when the process ends, however it ends.
 pub struct Lock {
@@ -36,6 +37,7 @@ impl Lock {
             .write(true)
             .create(true)
             .truncate(false)
+            .custom_flags(super::not_a_link())
             .open(&path)?
             .into_parts();
         match file.try_lock() {

@@ -19,3 +19,8 @@ pub use room::{LEAST_FREE, Reserve, free};
 pub use rotation::{latest_run, make_room};
 pub use sums::{seal, sha256_of_bytes, sha256_of_file};
 pub use tree::{Kept, Sink, Tree};
+
+/// What opens a file for writing opens no link: it would write where the link points to.
+fn not_a_link() -> i32 {
+    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
+}

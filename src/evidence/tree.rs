@@ -1,6 +1,7 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use fs_err::{self as fs, File, OpenOptions};
 
 use super::head::HeadFilter;
@@ -118,7 +119,7 @@ impl Tree {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        OpenOptions::new().append(true).create(true).open(path)
+        OpenOptions::new().append(true).create(true).custom_flags(super::not_a_link()).open(path)
     }
 }
 

@@ -237,6 +237,7 @@ fn manifest(file: &str) -> ManifestFile {
         sha256: None,
         blank: false,
         holds_secret: false,
+        holds_named: Vec::new(),
         placeholders: Vec::new(),
     }
 }

@@ -101,6 +101,7 @@ impl Screen {
             }
             What::HealthAsked { .. } => self.health_asked(record),
             What::CheckAnswered { .. } => self.check_answered(record),
+            What::ClockMoved { by_ms } => self.headed(record, step_lines::clock_moved(*by_ms)),
             What::StepEnded { step, duration_ms } => self.step_ended(*step, *duration_ms, record),
             What::Dumped { duration_ms, .. } => {
                 self.doing = None;

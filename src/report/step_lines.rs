@@ -1,7 +1,7 @@
 //! What each step of the runbook comes to, in one line or a few.
 
 use super::escape::{clipped, printable};
-use super::layout::{BAD, GOOD, count, fitted, listed, pasteable, plain, styled};
+use super::layout::{BAD, GOOD, count, fitted, listed, pasteable, plain, seconds, styled};
 use crate::events::FailingPod;
 use crate::facts::apply;
 use crate::facts::endpoints::{Assignment, ServiceEndpoints};
@@ -24,6 +24,14 @@ pub(super) fn name(step: u8) -> &'static str {
         5 => "5 Smoke",
         _ => "",
     }
+}
+
+/// That the times shown are not those of the clock on the wall.
+pub(super) fn clock_moved(by_ms: i64) -> String {
+    let (ahead, by) = (if by_ms < 0 { "back" } else { "ahead" }, seconds(by_ms.unsigned_abs()));
+    format!(
+        "The clock of this machine was moved {ahead} by {by} meanwhile (or it slept); all times are the run's own.\n"
+    )
 }
 
 /// Who runs what, on what.

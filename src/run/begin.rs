@@ -2,9 +2,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use jiff::{Timestamp, ZonedDateTime};
 use secrecy::ExposeSecret;
 
+use super::clock::Clock;
 use super::ledger::Ledger;
 use super::overlay::Kubeconfig;
 use super::signals::Signals;
@@ -15,7 +15,6 @@ use crate::evidence::redaction::Forms;
 use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, sha256_of_bytes};
 use crate::exec::Halt;
 use crate::inputs::Inputs;
-use crate::moment::Moment;
 use crate::record::Record;
 use crate::report::{self, Screen};
 use crate::runbook::document;
@@ -36,8 +35,9 @@ impl Run {
         let programs = tools::find(surroundings.variable("PATH"), &surroundings.folder)
             .map_err(|missing| NotBegun::Refused(missing.to_string()))?;
         let signals = Signals::heed()?;
-        let run_id = run_id();
-        let place = place(&job, &run_id)?;
+        let clock = Clock::start();
+        let run_id = run_id(&clock);
+        let place = place(&job, &run_id, &clock)?;
         let tree = Tree::new(place.folder.clone(), forms(&job.inputs)?);
         let kubeconfig = Kubeconfig::new(
             surroundings.variable("KUBECONFIG"),
@@ -51,7 +51,7 @@ impl Run {
             tree.touch("deploy/stderr.log")?;
             Journal::create(&tree.path("journal.jsonl"))
         };
-        let ledger = Ledger::new(journal().map_err(Error::from)?, Screen::new(job.verbosity));
+        let ledger = Ledger::new(clock, journal().map_err(Error::from)?, Screen::new(job.verbosity));
         let run = Self {
             programs,
             kubeconfig,
@@ -67,13 +67,13 @@ impl Run {
         };
         // From the first moment on there is a manifest, and it says `incomplete`.
         let first = What::RunBegan(Box::new(began));
-        run.save_as(&Record::of(&[Event { seq: 1, at: Moment(Timestamp::now()), what: first.clone() }]))?;
+        run.save_as(&Record::of(&[Event { seq: 1, at: run.ledger.clock.now(), what: first.clone() }]))?;
         run.note(first)?;
         Ok(run)
     }
 }
 
-fn place(job: &Job, run_id: &str) -> Result<Place, NotBegun> {
+fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Place, NotBegun> {
     if job.scope != Scope::Whole {
         let folder =
             tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(Error::from)?.keep();
@@ -87,7 +87,7 @@ fn place(job: &Job, run_id: &str) -> Result<Place, NotBegun> {
     let holder = format!(
         "run {run_id}, process {}, since {}",
         std::process::id(),
-        ZonedDateTime::now().strftime("%F %T %:z")
+        clock.began().strftime("%F %T %:z")
     );
     let lock = Lock::take(&job.evidence, &holder).map_err(|error| match error {
         LockError::Held { holder } => NotBegun::Refused(format!(
@@ -97,7 +97,7 @@ fn place(job: &Job, run_id: &str) -> Result<Place, NotBegun> {
         LockError::Io(error) => Error::Evidence(error).into(),
     })?;
     let reserve = Some(Reserve::hold(&job.evidence).map_err(Error::from)?);
-    let date = ZonedDateTime::now().strftime("%Y%m%d").to_string();
+    let date = clock.began().strftime("%Y%m%d").to_string();
     let previous = evidence::latest_run(&job.evidence, &date);
     let folder = evidence::make_room(&job.evidence, &date).map_err(Error::from)?;
     let previous = previous.map(|previous| PreviousRun {
@@ -162,9 +162,9 @@ fn began(job: &Job, surroundings: &Surroundings, run_id: String, place: &Place) 
 }
 
 /// `20261123T161952Z-106f58`: when, and something no other run of that second has.
-fn run_id() -> String {
+fn run_id(clock: &Clock) -> String {
     let random = RandomState::new().hash_one(std::process::id()) & 0x00ff_ffff;
-    format!("{}-{random:06x}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"))
+    format!("{}-{random:06x}", clock.now().0.strftime("%Y%m%dT%H%M%SZ"))
 }
 
 fn forms(inputs: &Inputs) -> Result<Forms, Error> {

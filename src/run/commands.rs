@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use super::lines::Lines;
@@ -16,7 +15,7 @@ use crate::events::{EndedBy, Intent, Outcome, What};
 use crate::evidence::Sink;
 use crate::exec::{self, Halt};
 use crate::facts::stderr;
-use crate::moment::{Moment, millis};
+use crate::moment::millis;
 use crate::runbook::{CHECKS, Keep, Limit, Step};
 use crate::verdict;
 
@@ -158,7 +157,7 @@ impl Run {
         let mut kept = out_file.as_ref().map(sink);
         let mut unkept = Vec::new();
         let mut err = self.tree.sink(&err_file);
-        let started = Moment(Timestamp::now());
+        let started = self.ledger.clock.now();
         let ended = match &mut kept {
             Some(sink) => exec::run(&command, &mut Tee(sink, tee), &mut err, halts)?,
             None => exec::run(&command, &mut unkept, &mut err, halts)?,

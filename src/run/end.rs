@@ -48,6 +48,9 @@ impl Run {
             self.note(What::RunEnded)?;
             return Ok(None);
         }
+        if let Some(by_ms) = self.ledger.clock.was_moved_by() {
+            self.note(What::ClockMoved { by_ms })?;
+        }
         self.save()?;
         self.note(What::FilesListed { files: self.tree.list()? })?;
         self.note(What::RunEnded)?;

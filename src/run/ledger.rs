@@ -1,7 +1,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-
+use super::clock::Clock;
 use crate::error::Error;
 use crate::events::{Effect, Event, What};
 use crate::evidence::{Journal, Tree};
@@ -12,6 +11,7 @@ use crate::report::Screen;
 /// The one way in which something becomes part of a run: on the disk first, then in the record, then on the
 /// screen.
 pub(super) struct Ledger {
+    pub(super) clock: Clock,
     state: Mutex<State>,
 }
 
@@ -23,14 +23,14 @@ struct State {
 }
 
 impl Ledger {
-    pub(super) fn new(journal: Journal, screen: Screen) -> Self {
-        Self { state: Mutex::new(State { journal, record: Record::default(), screen, events: 0 }) }
+    pub(super) fn new(clock: Clock, journal: Journal, screen: Screen) -> Self {
+        Self { clock, state: Mutex::new(State { journal, record: Record::default(), screen, events: 0 }) }
     }
 
     /// Writes down what happened.
     pub(super) fn note(&self, tree: &Tree, what: What) -> Result<(), Error> {
         let state = &mut *self.lock();
-        let event = state.next(what);
+        let event = state.next(self.clock.now(), what);
         let lasting = must_be_on_disk(&event.what, &state.record);
         state.journal.append(&event, tree.forms(), lasting)?;
         state.take_in(&event);
@@ -41,7 +41,7 @@ impl Ledger {
     /// not be kept is judged as such.
     pub(super) fn fail(&self, tree: &Tree, error: &Error) {
         let state = &mut *self.lock();
-        let event = state.next(What::Failed { error: error.to_string() });
+        let event = state.next(self.clock.now(), What::Failed { error: error.to_string() });
         let _ = state.journal.append(&event, tree.forms(), true);
         state.take_in(&event);
     }
@@ -64,8 +64,8 @@ impl Ledger {
 }
 
 impl State {
-    fn next(&self, what: What) -> Event {
-        Event { seq: self.events + 1, at: Moment(Timestamp::now()), what }
+    fn next(&self, at: Moment, what: What) -> Event {
+        Event { seq: self.events + 1, at, what }
     }
 
     fn take_in(&mut self, event: &Event) {

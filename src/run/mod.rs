@@ -1,6 +1,7 @@
 //! The procedure, one file a phase. `Run::procedure` is its table of contents.
 
 mod begin;
+mod clock;
 mod commands;
 mod deploy;
 mod describe;

@@ -45,11 +45,13 @@ impl Run {
                 sha256: unreadable.is_none().then(|| sha256_of_bytes(&bytes)),
                 blank: unreadable.is_none() && manifest_text::is_blank(&bytes),
                 holds_secret: manifest_text::holds_secret(&bytes),
+                holds_named: self.tree.forms().names_in(&bytes),
                 placeholders: manifest_text::placeholders(&bytes).into_iter().collect(),
                 unreadable,
             };
-            let keep =
-                manifest.unreadable.is_none() && (!manifest.holds_secret || self.job.options.keep_secrets);
+            let keep = manifest.unreadable.is_none()
+                && manifest.holds_named.is_empty()
+                && (!manifest.holds_secret || self.job.options.keep_secrets);
             if keep {
                 self.tree.replace(&format!("inputs/{}", deployment.manifest), &bytes).map_err(Error::from)?;
             }

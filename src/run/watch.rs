@@ -4,8 +4,6 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::commands::was_halted;
 use super::lines::Lines;
 use super::{Break, Run};
@@ -14,7 +12,6 @@ use crate::events::{Conclusion, Sighting, What};
 use crate::exec::Halt;
 use crate::facts::pod_table::{self, Event, PodRow, WatchRow};
 use crate::facts::pods;
-use crate::moment::Moment;
 use crate::runbook::step;
 use crate::verdict;
 
@@ -146,7 +143,7 @@ impl Run {
             status: row.status.clone(),
             line: row.text.clone(),
             command: command.to_owned(),
-            seen_at: Moment(Timestamp::now()),
+            seen_at: self.ledger.clock.now(),
         };
         if going {
             self.note(What::PodSeen(sighting.clone()))?;

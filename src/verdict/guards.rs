@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Lens;
-use crate::events::EndedBy;
+use crate::events::{EndedBy, ManifestFile};
 use crate::record::Record;
 use crate::runbook::{DEPLOYMENTS, Deployment};
 
@@ -66,6 +66,12 @@ pub static GUARDS: &[Guard] = &[
         id: "guard-secret",
         text: "no manifest holds a Secret, which evidence would keep",
         find: secret,
+        ends_the_search: true,
+    },
+    Guard {
+        id: "guard-named-value",
+        text: "no manifest holds a value that evidence must not",
+        find: named_value,
         ends_the_search: true,
     },
     Guard {
@@ -253,6 +259,16 @@ fn secret(record: &Record, _lens: Lens) -> Vec<(String, String)> {
         .into_iter()
         .map(|file| (format!("{file} holds a Secret, and evidence would keep it"), next.to_owned()))
         .collect()
+}
+
+fn named_value(record: &Record, _lens: Lens) -> Vec<(String, String)> {
+    let held = |manifest: &ManifestFile| {
+        let (file, names) = (&manifest.file, manifest.holds_named.join(" and "));
+        let next = "have the pod read it from a Secret of the cluster: env.valueFrom.secretKeyRef".to_owned();
+        (!names.is_empty())
+            .then(|| (format!("{file} holds the value of {names}, which evidence must not keep"), next))
+    };
+    record.manifests.iter().filter_map(held).collect()
 }
 
 fn placeholder(record: &Record, _lens: Lens) -> Vec<(String, String)> {

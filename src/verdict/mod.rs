@@ -71,12 +71,11 @@ pub fn judge_through(record: &Record, lens: Lens) -> Judgement {
     let stop = stop_rules::first(record, lens);
     let criteria = criteria::judge(record, lens);
     let verdict = match () {
+        () if record.ended.is_none() => Verdict::Incomplete,
         () if record.failed.is_some() || record.interrupted.is_some() => Verdict::Incomplete,
         () if !findings.is_empty() => Verdict::Refused,
         () if stop.is_some() => Verdict::Stop,
-        () if record.ended.is_none() || unjudged(record).is_some() || out_of_sight(record).is_some() => {
-            Verdict::Incomplete
-        }
+        () if unjudged(record).is_some() || out_of_sight(record).is_some() => Verdict::Incomplete,
         () if criteria.iter().any(|criterion| criterion.state == State::NotMet) => Verdict::Shortfall,
         () => Verdict::Pass,
     };

@@ -347,6 +347,24 @@ pub(super) fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
+/// Every file below a folder, by its path.
+pub(super) fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    fn add(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                add(root, &path, files);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                files.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut files = BTreeMap::new();
+    add(folder, folder, &mut files);
+    files
+}
+
 /// A path as bash reads it.
 pub(super) fn quoted(path: &Path) -> String {
     shlex::try_quote(path.to_str().unwrap()).unwrap().into_owned()

@@ -1,11 +1,10 @@
 //! SIGKILL at each line of the journal.
 
-use std::iter;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use staging_dry_run::record::Record;
 
+use super::each_on_two_threads;
 use super::staging::{Staging, which};
 use super::under_strace::{announced_what_it_changed, folder, is_true_as_far_as_it_goes, journal, strace};
 
@@ -55,13 +54,18 @@ fn killed_at(n: u32) -> bool {
 #[test]
 #[ignore = "some minutes, and strace"]
 fn a_run_that_is_killed_at_any_line_of_its_journal_leaves_what_is_true() {
-    let next = AtomicU32::new(1);
-    let kill =
-        || iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)).take_while(|&n| killed_at(n)).count();
-    let kills: usize = thread::scope(|scope| {
-        let workers = [scope.spawn(kill), scope.spawn(kill)];
-        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    let kills = AtomicU32::new(0);
+    // The next one is only asked for while the ones before came that far.
+    let came_that_far = AtomicBool::new(true);
+    let each = (1..).take_while(|_| came_that_far.load(Ordering::Relaxed));
+    each_on_two_threads(each, |n| {
+        if killed_at(n) {
+            kills.fetch_add(1, Ordering::Relaxed);
+        } else {
+            came_that_far.store(false, Ordering::Relaxed);
+        }
     });
+    let kills = kills.into_inner();
     assert!(kills > 100, "{kills}");
     println!("killed {kills} times");
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod disk;
+mod in_the_middle;
 mod killed;
 #[path = "../staging/mod.rs"]
 mod staging;

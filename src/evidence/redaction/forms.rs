@@ -71,6 +71,14 @@ impl Forms {
         self.automaton.is_none()
     }
 
+    /// The names of the secrets that are in `bytes`, in whatever form.
+    pub fn names_in(&self, bytes: &[u8]) -> Vec<String> {
+        let mut redactor = Redactor::new(self, std::io::sink());
+        // Nothing is kept, so nothing fails.
+        let counts = redactor.write_all(bytes).and_then(|()| redactor.finish());
+        counts.map(|(_, counts)| counts.into_keys().collect()).unwrap_or_default()
+    }
+
     /// `text` with its secrets taken out.
     pub fn redact_str(&self, text: &str) -> String {
         let mut redacted = Vec::with_capacity(text.len());

@@ -1,18 +1,19 @@
 //! How kubectl, curl and the system really behave: each trap that concerns the whole program, by its name.
 
 mod api;
+mod clock;
 mod cluster;
 mod disk;
 mod interrupted;
+mod secrets;
 mod surroundings;
 
-use super::staging::{Ran, Staging};
+use super::staging::{Ran, Staging, files_below};
 use rehearsal::{Fate, Scenario, With, scenario};
 use serde_json::{Value, json};
 use staging_dry_run::events::{Event, What};
 use staging_dry_run::facts::apply::Outcome;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::process::{Command, Output, Stdio};
 
 const API_KEY: &str = "sk_test_51N0tReallyAKey";
@@ -77,24 +78,6 @@ fn through_bash(staging: &Staging, script: &str) -> Output {
     bash.args(["-c", script, PROGRAM]).current_dir(plain.get_current_dir().unwrap()).env_clear();
     bash.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
     bash.stdin(Stdio::null()).output().unwrap()
-}
-
-/// Every file below a folder, by its path.
-fn files_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    fn add(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                add(root, &path, files);
-            } else {
-                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-                files.insert(name, std::fs::read(&path).unwrap());
-            }
-        }
-    }
-    let mut files = BTreeMap::new();
-    add(folder, folder, &mut files);
-    files
 }
 
 fn holds(bytes: &[u8], part: &str) -> bool {

@@ -1,13 +1,13 @@
 //! Files, pipes, repositories, and the second run.
 
-use super::super::staging::{Staging, path_with, scenario_ran};
-use super::{API_KEY, applied, files_below, ids, read, through_bash};
+use super::super::staging::{Staging, files_below, path_with, scenario_ran};
+use super::{API_KEY, applied, ids, read, through_bash};
 use serde_json::{Value, json};
 use staging_dry_run::facts::apply::Outcome;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 #[test]
 fn the_users_curlrc_and_kuberc_change_nothing() {
@@ -133,6 +133,55 @@ fn the_umask_decides_who_may_read_the_evidence_and_private_lets_nobody() {
     assert_eq!(modes(&staging), [(false, 0o640), (true, 0o750)].into());
     let private = Staging::of("forbidden").option("--private").run().exits(2);
     assert_eq!(modes(&private.staging), [(false, 0o600), (true, 0o700)].into());
+}
+
+#[test]
+fn two_runs_with_evidence_folders_of_their_own_go_on_side_by_side() {
+    let staging = Staging::of("healthy");
+    let folders = ["evidence/one", "evidence/other"];
+    let runs = folders.map(|folder| {
+        let mut run = staging.command(&["run", "--evidence", folder]);
+        run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    let run_ids = runs.map(|run| {
+        let output = run.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        let manifest = said.lines().find_map(|line| line.strip_prefix("Manifest: ")).unwrap();
+        let manifest: Value = serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
+        assert_eq!((&manifest["verdict"], &manifest["previous_run"]), (&json!("pass"), &Value::Null));
+        manifest["run_id"].clone()
+    });
+    assert_ne!(run_ids[0], run_ids[1]);
+}
+
+#[test]
+fn no_link_is_followed_out_of_the_evidence() {
+    let staging = Staging::of("healthy");
+    let (outside, root) =
+        (staging.folder.path().join("outside"), staging.repository().join("evidence/staging"));
+    std::fs::create_dir_all(&root).unwrap();
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("manifest.json"), "not ours").unwrap();
+    let today = jiff::ZonedDateTime::now().strftime("%Y%m%d").to_string();
+    std::os::unix::fs::symlink(&outside, root.join(&today)).unwrap();
+    // kubectl keeps what it knows of a server's API in the home folder, whoever calls it.
+    let elsewhere = |staging: &Staging| {
+        let mut files = files_below(staging.folder.path());
+        files
+            .retain(|file, _| !file.starts_with("repository/evidence/") && !file.starts_with(".kube/cache/"));
+        files
+    };
+    let was = elsewhere(&staging);
+    let ran = staging.run().exits(0);
+    assert_eq!(elsewhere(&ran.staging), was, "nothing but evidence is written");
+    assert!(ran.evidence().symlink_metadata().unwrap().is_dir(), "the link gave way");
+    assert_eq!(std::fs::read_link(root.join(today + ".1")).unwrap(), outside);
+
+    std::fs::remove_file(root.join(".lock")).unwrap();
+    std::os::unix::fs::symlink(outside.join("manifest.json"), root.join(".lock")).unwrap();
+    let again = ran.staging.run().exits(4).says(".lock");
+    assert_eq!(elsewhere(&again.staging), was, "what it points to is not written");
 }
 
 #[test]

@@ -53,6 +53,11 @@ pub(crate) fn answer(
     if let Some(bytes) = bytes {
         return Ok(endless(bytes));
     }
+    let text =
+        world.scenario.last(|with| if let With::LogText(text) = with { Some(text.clone()) } else { None });
+    if let Some(text) = text {
+        return Ok(whole(200, PLAIN, text.into_owned()));
+    }
     let lines = lines(container, failed(state));
     let tail = query.get("tailLines").parse().unwrap_or(usize::MAX);
     let mut out = String::new();
