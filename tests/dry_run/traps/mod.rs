@@ -4,6 +4,7 @@ mod api;
 mod clock;
 mod cluster;
 mod disk;
+mod hostile;
 mod interrupted;
 mod secrets;
 mod surroundings;

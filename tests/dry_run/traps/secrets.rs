@@ -47,7 +47,8 @@ fn a_key_in_a_log_and_in_what_describe_prints_is_taken_out() {
     let With::Object(pod) = lone_pod("dpp-migrate", "Failed", &state) else { panic!("no object") };
     let mut pod: Value = serde_json::from_str(&pod).unwrap();
     pod["spec"]["containers"][0]["env"] = json!([{"name": "KEY", "value": API_KEY}]);
-    let scenario = healthy().with(With::Object(pod.to_string().into())).with(With::LogText(log.into()));
+    let scenario =
+        healthy().with(With::Object(pod.to_string().into())).with(With::Log(log.into_bytes().into()));
     let ran = Staging::on(scenario).with("STAGING_API_KEY", API_KEY).option("-v").run().exits(1);
     is_nowhere(&ran, API_KEY);
     let manifest = ran.manifest();

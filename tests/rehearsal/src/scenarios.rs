@@ -281,8 +281,8 @@ pub enum With {
     WritesAwaitPodsWatch(Duration),
     /// `kubectl logs` prints so many bytes.
     LogBytes(u64),
-    /// `kubectl logs` prints this.
-    LogText(Text),
+    /// `kubectl logs` prints these bytes.
+    Log(Cow<'static, [u8]>),
     /// The exit code with which old pods of a Deployment end on TERM.
     TermExitCode {
         /// The Deployment.

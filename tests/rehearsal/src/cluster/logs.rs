@@ -53,10 +53,9 @@ pub(crate) fn answer(
     if let Some(bytes) = bytes {
         return Ok(endless(bytes));
     }
-    let text =
-        world.scenario.last(|with| if let With::LogText(text) = with { Some(text.clone()) } else { None });
-    if let Some(text) = text {
-        return Ok(whole(200, PLAIN, text.into_owned()));
+    let log = world.scenario.last(|with| if let With::Log(log) = with { Some(log.clone()) } else { None });
+    if let Some(log) = log {
+        return Ok(whole(200, PLAIN, log.into_owned()));
     }
     let lines = lines(container, failed(state));
     let tail = query.get("tailLines").parse().unwrap_or(usize::MAX);
