@@ -58,3 +58,29 @@ impl Journal {
         Ok(events)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"{"seq":1,"at":"2026-11-26T03:13:42Z","event":"run-ended"}"#;
+
+    fn read(text: &str) -> io::Result<usize> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(folder.path()).unwrap().join("journal.jsonl");
+        fs_err::write(&path, text).unwrap();
+        Journal::read(&path).map(|events| events.len())
+    }
+
+    #[test]
+    fn a_last_line_that_a_crash_tore_off_is_left_out() {
+        assert_eq!(read(&format!("{WHOLE}\n{WHOLE}\n{}", &WHOLE[..20])).unwrap(), 2);
+        assert_eq!(read("").unwrap(), 0);
+    }
+
+    #[test]
+    fn any_other_line_that_is_no_event_is_an_error() {
+        read(&format!("{WHOLE}\n{}\n{WHOLE}\n", &WHOLE[..20])).unwrap_err();
+        read(&format!("{WHOLE}\n{}\n", &WHOLE[..20])).unwrap_err();
+    }
+}
