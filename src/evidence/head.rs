@@ -8,10 +8,11 @@ const LINE_END: &[u8] = b"\r\n";
 /// More of the beginning of a line than any of the names has.
 const LONGEST_NAME: usize = 32;
 
-/// Takes the values of [`SECRET_FIELDS`] out of the head of an HTTP/1.1 answer as it comes, `curl -i`'s output, and
-/// passes on the rest unchanged (RFC 9112). An answer may have several heads: those of interim answers stand first.
+/// Takes the values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie` out of the head of an HTTP/1.1
+/// answer as it comes, `curl -i`'s output, and passes on the rest unchanged (RFC 9112). An answer may have several heads:
+/// those of interim answers stand first.
 #[derive(Debug, Default)]
-pub(super) struct HeadFilter {
+pub struct HeadFilter {
     at: At,
     /// How many values of each field were taken out.
     counts: [u64; SECRET_FIELDS.len()],
@@ -42,12 +43,15 @@ impl Default for At {
 
 impl HeadFilter {
     /// The fields of which something was taken out, and how often.
-    pub(super) fn taken_out(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub fn taken_out(&self) -> impl Iterator<Item = (&'static str, u64)> {
         SECRET_FIELDS.into_iter().zip(self.counts).filter(|(_, count)| *count > 0)
     }
 
     /// Passes on what may be kept of `bytes`.
-    pub(super) fn pass(&mut self, bytes: &[u8], to: &mut dyn Write) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// What `to` answers.
+    pub fn pass(&mut self, bytes: &[u8], to: &mut dyn Write) -> io::Result<()> {
         let mut kept = Vec::with_capacity(bytes.len());
         let mut rest = bytes;
         while let Some((&byte, behind)) = rest.split_first() {
@@ -62,7 +66,10 @@ impl HeadFilter {
     }
 
     /// Passes on what was held back at the end.
-    pub(super) fn finish(&mut self, to: &mut dyn Write) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// What `to` answers.
+    pub fn finish(&mut self, to: &mut dyn Write) -> io::Result<()> {
         match std::mem::replace(&mut self.at, At::Body) {
             At::LineBegins { owes_line_end: true, .. } => to.write_all(LINE_END),
             At::LineBegins { held, .. } | At::HeadEnded(held) => to.write_all(&held),

@@ -45,17 +45,7 @@ impl Journal {
     /// # Errors
     /// When it can't be read, or another line is no event of ours.
     pub fn read(path: &Utf8Path) -> io::Result<Vec<Event>> {
-        let bytes = fs_err::read(path)?;
-        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
-        let mut events = Vec::new();
-        while let Some(line) = lines.next() {
-            match serde_json::from_slice(line) {
-                Ok(event) => events.push(event),
-                Err(_) if lines.peek().is_none() && !line.ends_with(b"\n") => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(events)
+        Ok(events_of(&fs_err::read(path)?)?)
     }
 }
 
@@ -83,4 +73,21 @@ mod tests {
         read(&format!("{WHOLE}\n{}\n{WHOLE}\n", &WHOLE[..20])).unwrap_err();
         read(&format!("{WHOLE}\n{}\n", &WHOLE[..20])).unwrap_err();
     }
+}
+
+/// The events that stand in a journal's bytes. A last line that a crash tore off is left out.
+///
+/// # Errors
+/// When another line is no event of ours.
+pub fn events_of(journal: &[u8]) -> serde_json::Result<Vec<Event>> {
+    let mut lines = journal.split_inclusive(|byte| *byte == b'\n').peekable();
+    let mut events = Vec::new();
+    while let Some(line) = lines.next() {
+        match serde_json::from_slice(line) {
+            Ok(event) => events.push(event),
+            Err(_) if lines.peek().is_none() && !line.ends_with(b"\n") => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(events)
 }

@@ -13,10 +13,11 @@ mod rotation;
 mod sums;
 mod tree;
 
-pub use journal::Journal;
+pub use head::HeadFilter;
+pub use journal::{Journal, events_of};
 pub use lock::{Lock, LockError};
 pub use room::{LEAST_FREE, Reserve, free};
-pub use rotation::{latest_run, make_room};
+pub use rotation::{latest_run, make_room, run_id};
 pub use sums::{seal, sha256_of_bytes, sha256_of_file};
 pub use tree::{Kept, Sink, Tree};
 

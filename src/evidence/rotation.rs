@@ -53,7 +53,8 @@ fn is_date(name: &str) -> bool {
     name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn run_id(manifest: &[u8]) -> Option<String> {
+/// The id of the run that a `manifest.json` belongs to; `None` when it tells none.
+pub fn run_id(manifest: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {
         run_id: Option<String>,
