@@ -5,7 +5,7 @@ const SECRET_FIELDS: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cooki
 
 const LINE_END: &[u8] = b"\r\n";
 
-/// More of the beginning of a line than any of the names has.
+/// More of the beginning of a line, less the blanks around it, than any of the names has.
 const LONGEST_NAME: usize = 32;
 
 /// Takes the values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie` out of the head of an HTTP/1.1
@@ -118,15 +118,16 @@ impl HeadFilter {
             kept.extend_from_slice(format!(" [redacted:{}]", SECRET_FIELDS[index]).as_bytes());
             return At::Secret;
         }
-        let ended = byte == b'\n';
-        if !(ended || byte == b':' || held.len() > LONGEST_NAME) {
+        let is_blank = byte.is_ascii_whitespace() && byte != b'\n';
+        if is_blank || !(matches!(byte, b':' | b'\n') || held.trim_ascii().len() > LONGEST_NAME) {
             return At::LineBegins { held, owes_line_end: false };
         }
         kept.extend_from_slice(&held);
-        match (ended, held.trim_ascii().is_empty()) {
-            (true, true) => At::HeadEnded(Vec::new()),
-            (true, false) => At::default(),
-            (false, _) => At::Line,
+        match held.as_slice() {
+            // A line of blanks ends no head: it continues the line before.
+            b"\n" | b"\r\n" => At::HeadEnded(Vec::new()),
+            [.., b'\n'] => At::default(),
+            _ => At::Line,
         }
     }
 }
@@ -167,6 +168,20 @@ mod tests {
             assert_eq!(String::from_utf8(text).unwrap(), KEPT, "{split}");
             assert_eq!(filter.taken_out().collect::<Vec<_>>(), [("Authorization", 1), ("Set-Cookie", 3)]);
         }
+    }
+
+    #[test]
+    fn blanks_are_no_way_around_it() {
+        let hidden = |head: &str| {
+            let (kept, _) = filtered(&[head.as_bytes()]);
+            let kept = String::from_utf8(kept).unwrap();
+            assert!(kept.contains("[redacted:Set-Cookie]") && !kept.contains("secret"), "{kept:?}");
+        };
+        hidden(&format!("HTTP/1.1 200 OK\r\nSet-Cookie{}: secret\r\n\r\n", " ".repeat(40)));
+        hidden(&format!("HTTP/1.1 200 OK\r\nSet-Cookie{}:secret\r\n\r\n", "\r".repeat(40)));
+        // To curl and to us this head goes on: the line of blanks continues the one before.
+        hidden("HTTP/1.1 200 OK\r\nX: a\r\n \r\nSet-Cookie: secret\r\n\r\n");
+        hidden("HTTP/1.1 200 OK\n\t\nSet-Cookie: secret\n\n");
     }
 
     proptest! {
