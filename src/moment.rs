@@ -36,7 +36,7 @@ impl Moment {
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
+        write!(f, "{:.3}", self.0)
     }
 }
 
@@ -69,5 +69,13 @@ mod tests {
         assert_eq!(moment.to_kst(), "2026-11-24 01:20:00 KST");
         assert_eq!(moment.to_clock(), "16:20:00.080");
         assert_eq!(serde_json::to_string(&moment).unwrap(), "\"2026-11-23T16:20:00.080Z\"");
+    }
+
+    #[test]
+    fn every_moment_is_read_again_as_it_was() {
+        for text in ["-009999-01-02T01:59:59.000Z", "0000-01-01T00:00:00.001Z", "9999-12-30T22:00:00.999Z"] {
+            let moment: Moment = serde_json::from_value(text.into()).unwrap();
+            assert_eq!(moment.to_string(), text);
+        }
     }
 }
