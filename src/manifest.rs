@@ -244,9 +244,8 @@ fn why_incomplete(record: &Record) -> String {
 }
 
 fn seconds(record: &Record, steps: &[u8]) -> u64 {
-    let millis: u64 =
-        record.steps.iter().filter(|(step, _)| steps.contains(step)).map(|(_, millis)| millis).sum();
-    millis.div_ceil(1000)
+    let of_steps = record.steps.iter().filter(|(step, _)| steps.contains(step)).map(|(_, millis)| *millis);
+    of_steps.fold(0, u64::saturating_add).div_ceil(1000)
 }
 
 fn excused(record: &Record) -> Vec<Excused> {
@@ -338,5 +337,37 @@ fn command(command: &CommandRecord) -> Command {
         note: outcome.and_then(|outcome| outcome.note.clone()),
         stdout: outcome.and_then(|outcome| outcome.stdout.clone()),
         stderr: outcome.and_then(|outcome| outcome.stderr.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(journal: &[&str]) -> Manifest {
+        let events: Vec<Event> = journal.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        Manifest::fold(&events)
+    }
+
+    #[test]
+    fn sums_end_at_the_largest_number() {
+        const STEP: &str = r#"{"seq":1,"at":"2026-11-26T03:13:42Z","event":"step-ended","step":2,"duration_ms":18446744073709551615}"#;
+        const STARTS: &str = r#"{"seq":1,"at":"2026-11-26T03:13:42Z","event":"command-starts","id":"a","phase":"smoke","effect":"reads","text":"a"}"#;
+        const ENDED: &str = r#"{"seq":1,"at":"2026-11-26T03:13:42Z","event":"command-ended","id":"a","started":"2026-11-26T03:13:42Z","duration_ms":18446744073709551615,"exit":[1],"ended_by":"itself","stdout":null,"stderr":null,"redactions":[{"file":"f","name":"KEY","count":18446744073709551615}]}"#;
+        let manifest = manifest(&[STEP, STEP, STARTS, ENDED, STARTS, ENDED]);
+        assert_eq!(manifest.deploy.duration_sec, u64::MAX.div_ceil(1000));
+        assert_eq!(
+            manifest.redactions.iter().map(|redaction| redaction.count).collect::<Vec<_>>(),
+            [u64::MAX]
+        );
+    }
+
+    #[test]
+    fn more_checks_than_there_are_still_make_a_manifest() {
+        const CHECK: &str = r#"{"seq":1,"at":"2026-11-26T03:13:49Z","event":"check-answered","check":1,"url":"","transfer":{"http_status":"500","latency_ms":2,"exit_code":0}}"#;
+        let manifest = manifest(&[CHECK; 11]);
+        let criterion = manifest.criteria.iter().find(|criterion| criterion.id == "smoke-10-of-10").unwrap();
+        assert_eq!(criterion.observed.as_deref(), Some("0/10 PASS"));
+        assert!(!manifest.smoke.ok);
     }
 }

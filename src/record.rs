@@ -219,7 +219,8 @@ impl Record {
     pub fn redactions(&self) -> Vec<Redaction> {
         let mut counts = BTreeMap::<(String, String), u64>::new();
         for redaction in self.commands.iter().filter_map(|c| c.outcome.as_ref()).flat_map(|o| &o.redactions) {
-            *counts.entry((redaction.file.clone(), redaction.name.clone())).or_default() += redaction.count;
+            let count = counts.entry((redaction.file.clone(), redaction.name.clone())).or_default();
+            *count = count.saturating_add(redaction.count);
         }
         counts.into_iter().map(|((file, name), count)| Redaction { file, name, count }).collect()
     }
