@@ -49,6 +49,23 @@ impl Journal {
     }
 }
 
+/// The events that stand in a journal's bytes. A last line that a crash tore off is left out.
+///
+/// # Errors
+/// When another line is no event of ours.
+pub fn events_of(journal: &[u8]) -> serde_json::Result<Vec<Event>> {
+    let mut lines = journal.split_inclusive(|byte| *byte == b'\n').peekable();
+    let mut events = Vec::new();
+    while let Some(line) = lines.next() {
+        match serde_json::from_slice(line) {
+            Ok(event) => events.push(event),
+            Err(_) if lines.peek().is_none() && !line.ends_with(b"\n") => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(events)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,21 +90,4 @@ mod tests {
         read(&format!("{WHOLE}\n{}\n{WHOLE}\n", &WHOLE[..20])).unwrap_err();
         read(&format!("{WHOLE}\n{}\n", &WHOLE[..20])).unwrap_err();
     }
-}
-
-/// The events that stand in a journal's bytes. A last line that a crash tore off is left out.
-///
-/// # Errors
-/// When another line is no event of ours.
-pub fn events_of(journal: &[u8]) -> serde_json::Result<Vec<Event>> {
-    let mut lines = journal.split_inclusive(|byte| *byte == b'\n').peekable();
-    let mut events = Vec::new();
-    while let Some(line) = lines.next() {
-        match serde_json::from_slice(line) {
-            Ok(event) => events.push(event),
-            Err(_) if lines.peek().is_none() && !line.ends_with(b"\n") => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(events)
 }
