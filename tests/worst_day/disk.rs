@@ -87,12 +87,16 @@ fn calls_of_a_healthy_run() -> BTreeMap<Fault, u32> {
 fn any_call_that_keeps_evidence_may_fail() {
     let calls = calls_of_a_healthy_run();
     let tried = Mutex::new(BTreeMap::<&str, (u32, u32)>::new());
-    let all = calls.into_iter().flat_map(|(fault, count)| (1..=count).map(move |n| (fault.clone(), n)));
-    each_on_two_threads(all, |((call, file), n)| {
+    let one = calls.iter().flat_map(|(fault, count)| (1..=*count).map(move |n| (fault, n.to_string())));
+    // And the disk that has no room for another line of the journal, from then on.
+    let journal = calls.iter().filter(|((_, file), _)| file.as_deref() == Some("journal.jsonl"));
+    let for_ever =
+        journal.flat_map(|(fault, count)| (1..=*count).step_by(9).map(move |n| (fault, format!("{n}+"))));
+    each_on_two_threads(for_ever.chain(one), |((call, file), when)| {
         let staging = Staging::of("healthy");
         let trace = staging.folder.path().join("trace");
-        let (traced, inject) = (format!("trace={call}"), format!("inject={call}:error=ENOSPC:when={n}"));
-        let path = file.map(|file| today(&staging).join(file));
+        let (traced, inject) = (format!("trace={call}"), format!("inject={call}:error=ENOSPC:when={when}"));
+        let path = file.as_ref().map(|file| today(&staging).join(file));
         let mut arguments = vec!["-b", "execve", "-o", trace.to_str().unwrap(), "-e", &traced, "-e", &inject];
         arguments.extend(path.iter().flat_map(|path| ["-P", path.to_str().unwrap()]));
         let output = strace(&staging, &arguments);
