@@ -133,15 +133,15 @@ fn every_fault_of_the_table_names_tests_that_are_there() {
     let rows = faults
         .lines()
         .filter(|line| line.starts_with("| ") && !line.starts_with("| fault") && !line.starts_with("| ---"));
-    let mut named = 0;
+    let mut count = 0;
     for row in rows {
         let shown_by = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         let names =
             shown_by.split('`').skip(1).step_by(2).filter(|name| name.len() > 20 && !name.contains("::"));
         for name in names {
             assert!(all.contains(&format!("fn {name}()")), "there is no test {name}");
-            named += 1;
+            count += 1;
         }
     }
-    assert!(named > 30, "{named}");
+    assert!(count > 30, "{count}");
 }

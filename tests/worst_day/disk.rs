@@ -11,7 +11,7 @@ use staging_dry_run::events::{Effect, What};
 use super::each_on_two_threads;
 use super::staging::{Staging, quoted};
 use super::under_strace::{
-    announced_what_it_changed, events, folder, is_true_as_far_as_it_goes, journal, root, strace,
+    announced_what_it_changed, events, folder, healthy, is_true_as_far_as_it_goes, journal, root, strace,
 };
 
 /// What the system says of a full disk.
@@ -63,7 +63,7 @@ fn today(staging: &Staging) -> PathBuf {
 
 /// How often a healthy run makes each of these calls.
 fn calls_of_a_healthy_run() -> BTreeMap<Fault, u32> {
-    let staging = Staging::of("healthy");
+    let staging = healthy();
     let trace = staging.folder.path().join("trace");
     let calls = format!("trace={}", CALLS.join(","));
     let arguments = ["-b", "execve", "-y", "-s", "0", "-e", &calls, "-o", trace.to_str().unwrap()];
@@ -93,7 +93,7 @@ fn any_call_that_keeps_evidence_may_fail() {
     let for_ever =
         journal.flat_map(|(fault, count)| (1..=*count).step_by(9).map(move |n| (fault, format!("{n}+"))));
     each_on_two_threads(for_ever.chain(one), |((call, file), when)| {
-        let staging = Staging::of("healthy");
+        let staging = healthy();
         let trace = staging.folder.path().join("trace");
         let (traced, inject) = (format!("trace={call}"), format!("inject={call}:error=ENOSPC:when={when}"));
         let path = file.as_ref().map(|file| today(&staging).join(file));
@@ -157,7 +157,7 @@ fn a_disk_that_is_filled_meanwhile_ends_the_run_wherever_it_is() {
     let all = (0..).map(|n| n * step).take_while(|left| *left < 1024);
     let fitting = AtomicU32::new(0);
     each_on_two_threads(all, |left| {
-        let staging = Staging::of("healthy");
+        let staging = healthy();
         let root = quoted(&root(&staging));
         let fill = format!(
             "if mkdir \"$0.has filled it\" 2>/dev/null; then
@@ -189,7 +189,7 @@ fn a_disk_without_room_is_told_before_anything_is_run() {
         println!("skipped: no file system can be mounted here");
         return;
     }
-    let staging = Staging::of("healthy");
+    let staging = healthy();
     let output = on_a_file_system_of(63 * 1024, &staging);
     let ran = staging.ran(output).exits(2).changed_nothing().says("Refused: 63 MiB are free on the disk of ");
     let ran = ran.says("may need 64 MiB.\nNothing was run.");

@@ -8,13 +8,13 @@ use rustix::process::{Signal, kill_process};
 use super::each_on_two_threads;
 use super::staging::under_way::{UnderWay, left_running};
 use super::staging::{Staging, files_below};
-use super::under_strace::{announced_what_it_changed, folder, is_true_as_far_as_it_goes, root};
+use super::under_strace::{announced_what_it_changed, folder, healthy, is_true_as_far_as_it_goes, root};
 
 /// An apply that has been done, by a kubectl that has not ended yet.
 fn apply_that_does_not_end() -> Staging {
     let script = "if [[ $* != 'apply -f -' ]]; then exec \"$REAL\" \"$@\"; fi
         \"$REAL\" \"$@\"; echo applied, and not ended; exec sleep 1000";
-    Staging::of("healthy").in_place_of("kubectl", script)
+    healthy().in_place_of("kubectl", script)
 }
 
 fn answering(path: &'static str, answer: Answer) -> Staging {

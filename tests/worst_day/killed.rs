@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use staging_dry_run::record::Record;
 
 use super::each_on_two_threads;
-use super::staging::{Staging, which};
-use super::under_strace::{announced_what_it_changed, folder, is_true_as_far_as_it_goes, journal, strace};
+use super::staging::which;
+use super::under_strace::{
+    announced_what_it_changed, folder, healthy, is_true_as_far_as_it_goes, journal, strace,
+};
 
 /// What the next start says of a run that was killed: of each apply what came of it.
 fn expected(record: &Record) -> Vec<String> {
@@ -27,7 +29,7 @@ fn expected(record: &Record) -> Vec<String> {
 
 /// Kills a thread's n-th write of the journal, before it is done; whether the run came that far.
 fn killed_at(n: u32) -> bool {
-    let staging = Staging::of("healthy");
+    let staging = healthy();
     let path = journal(&staging);
     let inject = format!("inject=write:signal=KILL:when={n}");
     // Its children are let go: the watch ends with the cluster, and is not waited for.
@@ -73,7 +75,7 @@ fn a_run_that_is_killed_at_any_line_of_its_journal_leaves_what_is_true() {
 #[test]
 #[ignore = "strace"]
 fn what_changes_the_cluster_is_on_the_disk_before_it_is_begun() {
-    let staging = Staging::of("healthy");
+    let staging = healthy();
     let (path, trace, kubectl) = (journal(&staging), staging.folder.path().join("trace"), which("kubectl"));
     let arguments = ["-s", "400", "-e", "trace=write,fdatasync,execve", "-o", trace.to_str().unwrap()];
     let paths = ["-P", path.to_str().unwrap(), "-P", kubectl.to_str().unwrap()];

@@ -3,11 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use rehearsal::{Answer, Body, scenario};
 use serde_json::Value;
 use staging_dry_run::events::{Event, What};
 use staging_dry_run::record::Record;
 
-use super::staging::Staging;
+use super::staging::{Staging, files_below};
+
+/// A key that no file may hold.
+const KEY: &str = "sk_test_51N0tReallyAKey";
+
+/// A healthy staging with a key, which the API sends back in a header and in a body.
+pub(super) fn healthy() -> Staging {
+    let scenario = scenario("healthy").unwrap().answer("/v1/runs", Answer::new(200, Body::Echo));
+    Staging::on(scenario).with("STAGING_API_KEY", KEY)
+}
 
 /// The evidence root of a repository.
 pub(super) fn root(staging: &Staging) -> PathBuf {
@@ -43,7 +53,7 @@ pub(super) fn events(folder: &Path) -> Vec<Event> {
     staging_dry_run::evidence::Journal::read(path.as_path().try_into().unwrap()).unwrap()
 }
 
-/// The manifest is there and says `incomplete`, and all that the journal says was printed is there.
+/// The manifest is there and says `incomplete`, all that the journal says was printed is there, and the key is nowhere.
 #[track_caller]
 pub(super) fn is_true_as_far_as_it_goes(folder: &Path) -> Record {
     let manifest: Value =
@@ -56,6 +66,9 @@ pub(super) fn is_true_as_far_as_it_goes(folder: &Path) -> Record {
             let length = std::fs::metadata(folder.join(&stretch.file)).unwrap().len();
             assert!(stretch.to <= length, "{}: {} of {length} bytes", stretch.file, stretch.to);
         }
+    }
+    for (file, bytes) in files_below(folder) {
+        assert!(!bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes()), "{file} holds the key");
     }
     Record::of(&events)
 }

@@ -73,7 +73,7 @@ fn a_hostile_answer_does_not_steer_the_terminal_and_is_kept_byte_for_byte() {
 fn a_hostile_message_of_kubectl_does_not_steer_the_terminal_and_is_kept_byte_for_byte() {
     let script = format!(
         "if [[ $* != 'apply -f -' ]]; then exec \"$REAL\" \"$@\"; fi; printf '%b' '{0}\\n'; printf 'error: %b' '{0}\\n' >&2; exit 1",
-        HOSTILE.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>()
+        HOSTILE.escape_ascii()
     );
     let ran =
         at_a_terminal(Staging::of("healthy").in_place_of("kubectl", &script)).exits(1).says("STOP by rule 1");

@@ -51,7 +51,9 @@ fn an_interrupted_preflight_or_smoke_is_no_success() {
     let hangs = || Staging::on(healthy().answer("/readyz", Answer::new(200, Body::Hang)));
     let ran = |staging: Staging, subcommand: &str, words: &str| {
         let run = UnderWay::start(staging, &[subcommand, "-v"]).until(words);
-        run.signal(Signal::INT).ends().exits(130).wrote_nothing()
+        let ran = run.signal(Signal::INT).ends().exits(130).wrote_nothing();
+        assert_nothing_left(ran.staging.folder.path());
+        ran
     };
     let staging = ran(hangs(), "preflight", "> version.kubectl ").staging;
     ran(staging, "smoke", "> gate.readyz ");
