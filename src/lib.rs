@@ -11,7 +11,7 @@
 //! | [`evidence`] | the only writer of the evidence tree | pure rooms |
 //! | [`report`] | the only printer; consumes events | pure rooms |
 //! | [`inputs`], [`tools`] | what the run was given, and what it runs with | pure rooms, and `exec`'s types |
-//! | [`runbook`], [`command`], [`facts`], [`moment`], [`events`], [`record`], [`verdict`], [`manifest`] | no I/O, no clock, no environment | each other |
+//! | [`runbook`], [`command`], [`facts`], [`moment`], [`events`], [`reading`], [`record`], [`verdict`], [`manifest`], [`texts`] | no I/O, no clock, no environment | each other |
 
 pub mod cli;
 pub mod command;
@@ -23,9 +23,11 @@ pub mod facts;
 pub mod inputs;
 pub mod manifest;
 pub mod moment;
+pub mod reading;
 pub mod record;
 pub mod report;
 pub mod run;
 pub mod runbook;
+pub mod texts;
 pub mod tools;
 pub mod verdict;

@@ -31,6 +31,16 @@ pub struct Target {
     pub aws_region: String,
 }
 
+impl Target {
+    /// What this variable is in the run: where an API under test is asked.
+    pub fn base(&self, variable: &str) -> &str {
+        match variable {
+            "STAGING_METRICS_URL" => self.metrics_url.as_ref().unwrap_or(&self.base_url),
+            _ => &self.base_url,
+        }
+    }
+}
+
 /// What the run was told to do otherwise than by default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]

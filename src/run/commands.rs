@@ -16,6 +16,7 @@ use crate::evidence::Sink;
 use crate::exec::{self, Halt};
 use crate::facts::stderr;
 use crate::moment::millis;
+use crate::reading::{self, Printed};
 use crate::runbook::{CHECKS, Keep, Limit, Step};
 use crate::verdict;
 
@@ -122,6 +123,15 @@ impl Run {
             dones.push(done);
         }
         Ok(dones)
+    }
+
+    /// Writes down what follows from what a command printed.
+    pub(super) fn take_in(&self, done: &Done) -> Result<(), Error> {
+        let needed = reading::needs_stdout(&done.outcome.id);
+        let (stdout, stderr) = (if needed { self.stdout(done)? } else { Vec::new() }, self.stderr(done)?);
+        let printed = Printed { outcome: &done.outcome, stdout: &stdout, stderr: &stderr };
+        let events = self.ledger.read(|record| reading::events(record, &printed))?;
+        events.into_iter().try_for_each(|what| self.note(what))
     }
 
     /// What a command printed, read back from where it is kept.

@@ -43,11 +43,7 @@ impl Run {
             return Ok(());
         }
         let dones = self.all_at_once(&self.calls(&["objects.after"])?, &[&*self.signals.first])?;
-        for done in dones.iter().filter(|done| done.outcome.succeeded()) {
-            let printed = self.stdout(done)?;
-            self.note_objects_after(&printed)?;
-        }
-        Ok(())
+        dones.iter().try_for_each(|done| self.take_in(done))
     }
 
     fn log_calls(&self) -> Result<Vec<Call>, Error> {

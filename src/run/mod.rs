@@ -4,7 +4,6 @@ mod begin;
 mod clock;
 mod commands;
 mod deploy;
-mod describe;
 mod dump;
 mod end;
 mod ledger;

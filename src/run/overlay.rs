@@ -1,11 +1,9 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
 use tempfile::TempDir;
 
 use crate::error::Error;
-use crate::facts::context::Context;
 
 /// The run's kubeconfig: an overlay of ours before the user's own files, which stay untouched and unlocked.
 pub(super) struct Kubeconfig {
@@ -47,19 +45,4 @@ impl Kubeconfig {
         fs_err::write(Path::new(&self.overlay), text)
             .map_err(|cause| Error::Setup { what: "the run's kubeconfig", cause: cause.to_string() })
     }
-}
-
-/// A kubeconfig that names one context, chosen, and nothing secret.
-pub(super) fn text(name: &str, context: &Context) -> String {
-    let mut entry = json!({ "cluster": context.cluster, "user": context.user });
-    if let Some(namespace) = &context.namespace {
-        entry["namespace"] = json!(namespace);
-    }
-    let config = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": name,
-        "contexts": [{ "name": name, "context": entry }],
-    });
-    config.to_string()
 }

@@ -1,23 +1,16 @@
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use super::commands::{Call, Done};
-use super::{Break, Run, describe};
+use super::{Break, Run};
 use crate::error::Error;
 use crate::events::{Outcome, What};
-use crate::facts::curl::Transfer;
-use crate::facts::{curl, latency};
 use crate::moment::millis;
-use crate::record::Record;
-use crate::runbook::{BODY_CHECKS, CHECKS, Check, LATENCY_GROUPS, check_step, step};
-use crate::verdict;
+use crate::reading::{self, Printed};
+use crate::runbook::{BODY_CHECKS, CHECKS, LATENCY_GROUPS, check_step, step};
+use crate::{texts, verdict};
 
 /// How long it is from one question for `/health` and `/readyz` to the next.
 const BETWEEN_ASKS: Duration = Duration::from_secs(1);
-
-/// The checks whose request and answer stand in `http_samples.log`.
-const SAMPLED: [u8; 3] = [1, 2, 10];
 
 impl Run {
     /// Step 5.
@@ -39,7 +32,7 @@ impl Run {
             let waited = rolled_out.elapsed();
             let mut still = Vec::new();
             for ((id, path), done) in pending.iter().zip(&dones) {
-                let http_status = self.transfer(done)?.http_status;
+                let http_status = self.http_status(done)?;
                 if http_status != "200" && waited < limit {
                     still.push((*id, *path));
                     continue;
@@ -72,11 +65,8 @@ impl Run {
             .map(|check| self.call(&check_step(check, with_key), &[]))
             .collect::<Result<_, Error>>()?;
         let dones = self.side_by_side(&calls)?;
-        for (check, done) in CHECKS.iter().zip(&dones) {
-            let transfer = self.transfer(done)?;
-            self.note(What::CheckAnswered { check: check.number, url: self.url(check), transfer })?;
-        }
-        self.write_results(&dones)?;
+        dones.iter().try_for_each(|done| self.take_in(done))?;
+        self.write_results()?;
         self.judge_bodies()?;
         self.go_on()
     }
@@ -104,102 +94,25 @@ impl Run {
     fn sample_latency(&self) -> Result<(), Break> {
         let ids: Vec<&str> = LATENCY_GROUPS.iter().map(|group| group.id).collect();
         let calls = ids.iter().map(|id| self.call(step(id), &[])).collect::<Result<Vec<_>, _>>()?;
-        for (group, done) in LATENCY_GROUPS.iter().zip(self.side_by_side(&calls)?) {
-            let transfers = curl::transfers(&self.stderr(&done)?);
-            let answered: Vec<u64> = transfers
-                .iter()
-                .filter(|transfer| transfer.exit_code == 0)
-                .map(|transfer| transfer.latency_ms)
-                .collect();
-            self.note(What::LatencySampled {
-                id: group.id.to_owned(),
-                samples: answered.len(),
-                p95_ms: latency::p95(&answered),
-            })?;
-        }
+        self.side_by_side(&calls)?.iter().try_for_each(|done| self.take_in(done))?;
         Ok(())
     }
 
-    fn write_results(&self, dones: &[Done]) -> Result<(), Break> {
-        let results = self.ledger.read(|record| Results::of(record, self.job.inputs.api_key.is_some()));
-        let json = serde_json::to_string_pretty(&results).map_err(|error| Error::Evidence(error.into()))?;
-        self.tree.replace_text("smoke/results.json", &format!("{json}\n")).map_err(Error::from)?;
-        let mut samples = String::new();
-        for (check, done) in CHECKS.iter().zip(dones).filter(|(check, _)| SAMPLED.contains(&check.number)) {
-            samples.push_str(&describe::sample(&check.name(true), &self.url(check), &self.stdout(done)?));
-        }
-        self.tree.replace_text("smoke/http_samples.log", &samples).map_err(Error::from)?;
+    /// `results.json` and `http_samples.log`.
+    fn write_results(&self) -> Result<(), Break> {
+        let answer = |outcome: &Outcome| self.tree.read(outcome.stdout.as_ref());
+        let (results, samples) =
+            self.ledger.read(|record| (texts::results(record), texts::http_samples(record, answer)));
+        self.tree.replace_text("smoke/results.json", &results).map_err(Error::from)?;
+        self.tree
+            .replace_text("smoke/http_samples.log", &samples.map_err(Error::from)?)
+            .map_err(Error::from)?;
         Ok(())
     }
 
-    fn url(&self, check: &Check) -> String {
-        format!("{}{}", self.job.inputs.value(check.base).unwrap_or_default(), check.path)
-    }
-
-    /// curl's numbers; an answer that curl could not even report is no answer.
-    fn transfer(&self, done: &Done) -> Result<Transfer, Error> {
-        let transfers = curl::transfers(&self.stderr(done)?);
-        Ok(transfers.into_iter().last().unwrap_or_else(|| no_answer(&done.outcome)))
-    }
-}
-
-fn no_answer(outcome: &Outcome) -> Transfer {
-    Transfer {
-        http_status: "000".to_owned(),
-        latency_ms: outcome.duration_ms,
-        exit_code: outcome.exit.last().copied().unwrap_or(-1),
-        error: outcome.said.clone().or(outcome.ended_by.says().map(str::to_owned)),
-        content_type: None,
-        redirect_url: None,
-        remote_ip: None,
-        tls_verify: None,
-    }
-}
-
-/// `smoke/results.json`: the old script's keys first.
-#[derive(Serialize)]
-struct Results {
-    checks: Vec<CheckResult>,
-}
-
-#[derive(Serialize)]
-struct CheckResult {
-    name: String,
-    url: String,
-    pass: bool,
-    http_status: String,
-    latency_ms: u64,
-    expected: Vec<&'static str>,
-    curl_exit: i32,
-    error: Option<String>,
-    content_type: Option<String>,
-    redirect_url: Option<String>,
-    response: Option<String>,
-}
-
-impl Results {
-    fn of(record: &Record, with_key: bool) -> Self {
-        let checks = record
-            .checks
-            .iter()
-            .zip(CHECKS)
-            .map(|(answer, check)| CheckResult {
-                name: check.name(with_key),
-                url: answer.url.clone(),
-                pass: verdict::passes(record, answer, &verdict::as_judged),
-                http_status: answer.transfer.http_status.clone(),
-                latency_ms: answer.transfer.latency_ms,
-                expected: check.accepted(with_key).to_vec(),
-                curl_exit: answer.transfer.exit_code,
-                error: answer.transfer.error.clone(),
-                content_type: answer.transfer.content_type.clone(),
-                redirect_url: answer.transfer.redirect_url.clone(),
-                response: record
-                    .outcome(&check.id())
-                    .and_then(|outcome| outcome.stdout.as_ref())
-                    .map(|stretch| stretch.file.clone()),
-            })
-            .collect();
-        Self { checks }
+    fn http_status(&self, done: &Done) -> Result<String, Error> {
+        let stderr = self.stderr(done)?;
+        let printed = Printed { outcome: &done.outcome, stdout: &[], stderr: &stderr };
+        Ok(reading::transfer(&printed).http_status)
     }
 }

@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -10,8 +9,9 @@ use super::{Break, Run};
 use crate::error::Error;
 use crate::events::{Conclusion, Sighting, What};
 use crate::exec::Halt;
-use crate::facts::pod_table::{self, Event, PodRow, WatchRow};
+use crate::facts::pod_table::{self, PodRow, WatchRow};
 use crate::facts::pods;
+use crate::reading::{Eyes, Look};
 use crate::runbook::step;
 use crate::verdict;
 
@@ -24,12 +24,9 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// How long the first apply waits for the watch to show the pods that are there already.
 const FIRST_SIGHT: Duration = Duration::from_secs(5);
 
-/// What STATUS says of a pod that is being deleted, until its containers end.
-const TERMINATING: &str = "Terminating";
-
 /// What the watch and the listing beside it know together.
 #[derive(Default)]
-struct Eyes {
+struct Sight {
     state: Mutex<Seen>,
     changed: Condvar,
 }
@@ -38,23 +35,20 @@ struct Eyes {
 struct Seen {
     /// How many rows of pods the watch has shown, each judged.
     rows: usize,
-    /// Pods whose state was looked into already.
-    judged: BTreeSet<String>,
-    /// Pods that were shown being deleted, which nothing undoes.
-    going: BTreeSet<String>,
+    eyes: Eyes,
 }
 
 impl Run {
     /// Does `body` with an eye on every pod of the namespace (stop rule 2). What it sees stops `body`.
     pub(super) fn under_watch(&self, body: impl FnOnce() -> Result<(), Break>) -> Result<(), Break> {
-        let eyes = Eyes::default();
+        let sight = Sight::default();
         thread::scope(|scope| {
-            let watch = scope.spawn(|| self.watch(&eyes));
-            let listing = scope.spawn(|| self.list_beside(&eyes));
+            let watch = scope.spawn(|| self.watch(&sight));
+            let listing = scope.spawn(|| self.list_beside(&sight));
             let enough = PulledAtEnd(&self.watched_enough);
-            self.await_first_sight(&eyes);
+            self.await_first_sight(&sight);
             let began = Instant::now();
-            let result = body().and_then(|()| self.last_look(&eyes, began));
+            let result = body().and_then(|()| self.last_look(&sight, began));
             drop(enough);
             let seen = [watch.join(), listing.join()];
             result?;
@@ -68,17 +62,17 @@ impl Run {
     }
 
     /// So that what the watch shows first is the state before the apply.
-    fn await_first_sight(&self, eyes: &Eyes) {
+    fn await_first_sight(&self, sight: &Sight) {
         let there = self.ledger.read(|record| record.pods_before.as_ref().map_or(0, |(total, _)| *total));
-        let seen = eyes.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = eyes.changed.wait_timeout_while(seen, FIRST_SIGHT, |seen| seen.rows < there);
+        let seen = sight.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = sight.changed.wait_timeout_while(seen, FIRST_SIGHT, |seen| seen.rows < there);
     }
 
     /// The watch; one that the server ends says nothing and exits 0, so it is started again.
-    fn watch(&self, eyes: &Eyes) -> Result<(), Error> {
+    fn watch(&self, sight: &Sight) -> Result<(), Error> {
         loop {
             let call = self.call(step("watch.pods"), &[])?;
-            let mut lines = Lines::new(|line: &str| self.take_watch_line(eyes, line));
+            let mut lines = Lines::new(|line: &str| self.take_watch_line(sight, line));
             let done = self.perform_call(&call, &mut lines, &[&*self.signals.first, &self.watched_enough])?;
             if was_halted(&done) || self.watched_enough.wait(AGAIN) || self.signals.first.is_pulled() {
                 return Ok(());
@@ -86,17 +80,17 @@ impl Run {
         }
     }
 
-    fn list_beside(&self, eyes: &Eyes) -> Result<(), Error> {
+    fn list_beside(&self, sight: &Sight) -> Result<(), Error> {
         while !self.watched_enough.wait(LISTING) && !self.signals.first.is_pulled() {
-            self.list(eyes, &[&*self.signals.first, &self.watched_enough])?;
+            self.list(sight, &[&*self.signals.first, &self.watched_enough])?;
         }
         Ok(())
     }
 
-    fn list(&self, eyes: &Eyes, halts: &[&Halt]) -> Result<(), Error> {
+    fn list(&self, sight: &Sight, halts: &[&Halt]) -> Result<(), Error> {
         let call = self.call(step("list.pods"), &[])?;
         let mut lines = Lines::new(|line: &str| match pod_table::list_row(line) {
-            Some(row) => self.look_at(eyes, &row, "list.pods"),
+            Some(row) => self.look_at(sight, &row, "list.pods"),
             None => Ok(()),
         });
         self.perform_call(&call, &mut lines, halts)?;
@@ -105,36 +99,26 @@ impl Run {
 
     /// A run that was long enough for the server to hang unnoticed ends with one more list: a hanging one is seen by
     /// it, and only by it.
-    fn last_look(&self, eyes: &Eyes, began: Instant) -> Result<(), Break> {
+    fn last_look(&self, sight: &Sight, began: Instant) -> Result<(), Break> {
         if began.elapsed() >= LISTING {
-            self.list(eyes, &[&*self.signals.first, &self.stop])?;
+            self.list(sight, &[&*self.signals.first, &self.stop])?;
         }
         self.go_on()
     }
 
-    fn take_watch_line(&self, eyes: &Eyes, line: &str) -> Result<(), Error> {
+    fn take_watch_line(&self, sight: &Sight, line: &str) -> Result<(), Error> {
         if let WatchRow::Pod(row) = pod_table::watch_row(line) {
-            self.look_at(eyes, &row, "watch.pods")?;
-            eyes.state.lock().unwrap_or_else(PoisonError::into_inner).rows += 1;
-            eyes.changed.notify_all();
+            self.look_at(sight, &row, "watch.pods")?;
+            sight.state.lock().unwrap_or_else(PoisonError::into_inner).rows += 1;
+            sight.changed.notify_all();
         }
         Ok(())
     }
 
-    fn look_at(&self, eyes: &Eyes, row: &PodRow, command: &str) -> Result<(), Error> {
-        let mut seen = eyes.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match (row.event, row.status.as_str()) {
-            // Another pod may come under the name of one that was judged: a StatefulSet's does.
-            (Some(Event::Added), _) => {
-                seen.judged.remove(&row.name);
-                seen.going.remove(&row.name);
-            }
-            (_, TERMINATING) => _ = seen.going.insert(row.name.clone()),
-            _ => {}
-        }
-        let going = seen.going.contains(&row.name);
-        if !pod_table::stops(&row.status, &self.job.options.stop_on) || !seen.judged.insert(row.name.clone())
-        {
+    fn look_at(&self, sight: &Sight, row: &PodRow, command: &str) -> Result<(), Error> {
+        let mut seen = sight.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let look = seen.eyes.look(row, &self.job.options.stop_on);
+        if look == Look::None {
             return Ok(());
         }
         drop(seen);
@@ -145,9 +129,9 @@ impl Run {
             command: command.to_owned(),
             seen_at: self.ledger.clock.now(),
         };
-        if going {
+        if look == Look::Going {
             self.note(What::PodSeen(sighting.clone()))?;
-            let conclusion = Conclusion::RuledOut(format!("{command} had shown it {TERMINATING} before"));
+            let conclusion = Conclusion::RuledOut(format!("{command} had shown it Terminating before"));
             return self.note(What::PodJudged { sighting, conclusion, container: None });
         }
         self.judge_sighting(&sighting)

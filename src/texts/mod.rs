@@ -1,13 +1,19 @@
-//! Files for a person who looks: the journal holds all of it, too.
+//! Files for a person who looks, each a function of the record: the journal holds all of it, too.
+
+mod smoke;
+
+pub use smoke::{http_samples, results};
 
 use std::fmt::Write as _;
 
-use crate::facts::http;
+use serde_json::json;
+
+use crate::facts::context::Context;
 use crate::record::Record;
 use crate::runbook::DEPLOYMENTS;
 
 /// `preflight/versions.txt`: the commit, the programs, the server.
-pub(super) fn versions(record: &Record) -> String {
+pub fn versions(record: &Record) -> String {
     let Some((_, began)) = &record.began else { return String::new() };
     let commit = match (&began.git.commit, &began.git.why) {
         (Some(commit), _) => commit.clone(),
@@ -33,7 +39,7 @@ pub(super) fn versions(record: &Record) -> String {
 }
 
 /// `preflight/target.txt`: the old script's lines, then who and what the cluster is.
-pub(super) fn target(record: &Record) -> String {
+pub fn target(record: &Record) -> String {
     let Some((_, began)) = &record.began else { return String::new() };
     let target = &began.target;
     let names: Vec<&str> = DEPLOYMENTS.iter().map(|deployment| deployment.name).collect();
@@ -58,17 +64,17 @@ pub(super) fn target(record: &Record) -> String {
     )
 }
 
-/// How much of a body a sample shows, in bytes.
-const SAMPLE: usize = 2048;
-
-/// One request and its answer, for `smoke/http_samples.log`.
-pub(super) fn sample(name: &str, url: &str, answer: &[u8]) -> String {
-    let answer = http::split(answer);
-    let body = String::from_utf8_lossy(answer.body.get(..SAMPLE).unwrap_or(answer.body));
-    let cut = if answer.body.len() > SAMPLE {
-        format!("\n… {} bytes in all, see smoke/responses/", answer.body.len())
-    } else {
-        String::new()
-    };
-    format!("> {name}\n> {url}\n{}\n{body}{cut}\n\n", String::from_utf8_lossy(answer.head).trim_end())
+/// A kubeconfig that names one context, chosen, and nothing secret.
+pub fn overlay(name: &str, context: &Context) -> String {
+    let mut entry = json!({ "cluster": context.cluster, "user": context.user });
+    if let Some(namespace) = &context.namespace {
+        entry["namespace"] = json!(namespace);
+    }
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "contexts": [{ "name": name, "context": entry }],
+    });
+    config.to_string()
 }

@@ -1,0 +1,48 @@
+use std::collections::BTreeSet;
+
+use crate::facts::pod_table::{self, Event, PodRow};
+
+/// What STATUS says of a pod that is being deleted, until its containers end.
+const TERMINATING: &str = "Terminating";
+
+/// What is known of the pods from the rows that were seen so far: of those of a watch, and of lists beside it.
+#[derive(Debug, Default)]
+pub struct Eyes {
+    /// Pods whose state was looked into already.
+    judged: BTreeSet<String>,
+    /// Pods that were shown being deleted, which nothing undoes.
+    going: BTreeSet<String>,
+}
+
+/// What a row asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing: it stops no run, or was looked into already.
+    None,
+    /// To look into it: it may stop the run (stop rule 2).
+    Closely,
+    /// To let it pass: it was shown being deleted before.
+    Going,
+}
+
+impl Eyes {
+    /// Takes a row in; `stop_on` are words that stop a run beside the runbook's.
+    pub fn look(&mut self, row: &PodRow, stop_on: &[String]) -> Look {
+        match (row.event, row.status.as_str()) {
+            // Another pod may come under the name of one that was judged: a StatefulSet's does.
+            (Some(Event::Added), _) => {
+                self.judged.remove(&row.name);
+                self.going.remove(&row.name);
+            }
+            (_, TERMINATING) => _ = self.going.insert(row.name.clone()),
+            _ => {}
+        }
+        if !pod_table::stops(&row.status, stop_on) || !self.judged.insert(row.name.clone()) {
+            Look::None
+        } else if self.going.contains(&row.name) {
+            Look::Going
+        } else {
+            Look::Closely
+        }
+    }
+}

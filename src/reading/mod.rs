@@ -1,0 +1,65 @@
+//! What the commands of a run say: from the bytes that each printed to the events that follow from them.
+//!
+//! A run reads so as it goes on, and whoever verifies its evidence reads the kept bytes again by the same rows.
+
+mod eyes;
+mod rows;
+
+pub use eyes::{Eyes, Look};
+
+use crate::events::{Outcome, What};
+use crate::facts::curl::Transfer;
+use crate::facts::{Unreadable, curl};
+use crate::record::Record;
+
+/// A command that has ended, and what it printed.
+#[derive(Debug, Clone, Copy)]
+pub struct Printed<'a> {
+    /// How it ended.
+    pub outcome: &'a Outcome,
+    /// On its standard output; of a command that does not [need it](needs_stdout) it may be left out.
+    pub stdout: &'a [u8],
+    /// On standard error, by all of its stages.
+    pub stderr: &'a [u8],
+}
+
+/// The events that follow from a command alone; none from most. `record` tells what the run was told to do, and where
+/// objects land.
+///
+/// # Errors
+/// When it printed what kubectl does not print, and the run can't go on without it.
+pub fn events(record: &Record, printed: &Printed<'_>) -> Result<Vec<What>, Unreadable> {
+    row(&printed.outcome.id).map_or_else(|| Ok(Vec::new()), |row| (row.read)(record, printed))
+}
+
+/// Whether anything follows from the command of this id; an event of another kind follows from none alone.
+pub fn is_read(id: &str) -> bool {
+    row(id).is_some()
+}
+
+/// Whether what follows from the command of this id needs its standard output.
+pub fn needs_stdout(id: &str) -> bool {
+    row(id).is_some_and(|row| row.stdout)
+}
+
+fn row(id: &str) -> Option<&'static rows::Row> {
+    rows::ROWS.iter().find(|row| row.is_for(id))
+}
+
+/// curl's numbers of the last transfer; an answer that curl could not even report is no answer.
+pub fn transfer(printed: &Printed<'_>) -> Transfer {
+    curl::transfers(printed.stderr).into_iter().last().unwrap_or_else(|| no_answer(printed.outcome))
+}
+
+fn no_answer(outcome: &Outcome) -> Transfer {
+    Transfer {
+        http_status: "000".to_owned(),
+        latency_ms: outcome.duration_ms,
+        exit_code: outcome.exit.last().copied().unwrap_or(-1),
+        error: outcome.said.clone().or(outcome.ended_by.says().map(str::to_owned)),
+        content_type: None,
+        redirect_url: None,
+        remote_ip: None,
+        tls_verify: None,
+    }
+}
