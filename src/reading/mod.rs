@@ -9,7 +9,8 @@ pub use eyes::{Eyes, Look};
 
 use crate::events::{Outcome, What};
 use crate::facts::curl::Transfer;
-use crate::facts::{Unreadable, curl};
+use crate::facts::pods::{self, Pod};
+use crate::facts::{Unreadable, curl, stderr};
 use crate::record::Record;
 
 /// A command that has ended, and what it printed.
@@ -61,5 +62,36 @@ fn no_answer(outcome: &Outcome) -> Transfer {
         redirect_url: None,
         remote_ip: None,
         tls_verify: None,
+    }
+}
+
+/// How much of what a failed command said is read to find its first error, in bytes.
+pub const SAID_LIMIT: u64 = 64 * 1024;
+
+/// What a command that failed had to say: its first error; where that only announces one ("error when applying patch:"),
+/// the last beside it.
+pub fn said(stderr: &[u8]) -> Option<String> {
+    let errors = stderr::errors(stderr);
+    let first = errors.first()?;
+    match errors.last().filter(|last| first.ends_with(':') && *last != first) {
+        Some(last) => Some(format!("{first} … {last}")),
+        None => Some(first.clone()),
+    }
+}
+
+/// What a look at one pod found: `None` when the pod is gone; else why it could not be looked at.
+///
+/// # Errors
+/// Why there was no look.
+pub fn look(printed: &Printed<'_>) -> Result<Option<Pod>, String> {
+    let outcome = printed.outcome;
+    let said = outcome.said.clone().unwrap_or_default();
+    if outcome.succeeded() {
+        let found = pods::pods(printed.stdout).map_err(|error| error.to_string());
+        found.map(|pods| pods.into_iter().next())
+    } else if said.contains("(NotFound)") {
+        Ok(None)
+    } else {
+        Err(outcome.ended_by.says().map_or(said, str::to_owned))
     }
 }

@@ -14,14 +14,10 @@ use crate::error::Error;
 use crate::events::{EndedBy, Intent, Outcome, What};
 use crate::evidence::Sink;
 use crate::exec::{self, Halt};
-use crate::facts::stderr;
 use crate::moment::millis;
 use crate::reading::{self, Printed};
 use crate::runbook::{CHECKS, Keep, Limit, Step};
 use crate::verdict;
-
-/// How much of what a failed command said is read to find its first error.
-const SAID_LIMIT: u64 = 64 * 1024;
 
 /// Whose turn it is to run a step: the journal tells the end of a command by the step's id, so a step that the watch
 /// and the listing beside it both need is done one after the other.
@@ -182,8 +178,8 @@ impl Run {
         let said = match &err.stretch {
             Some(stretch) if failed => {
                 let mut first = stretch.clone();
-                first.to = first.to.min(first.from + SAID_LIMIT);
-                in_short(&stderr::errors(&self.tree.read(Some(&first))?))
+                first.to = first.to.min(first.from + reading::SAID_LIMIT);
+                reading::said(&self.tree.read(Some(&first))?)
             }
             _ => None,
         };
@@ -262,15 +258,6 @@ fn files(step: &Step) -> (Option<String>, String) {
             (check.map(|check| format!("smoke/responses/{}", check.file_name())), own("err"))
         }
         Keep::Nowhere => (None, own("err")),
-    }
-}
-
-/// The first error; where it only announces one ("error when applying patch:"), the last beside it.
-fn in_short(errors: &[String]) -> Option<String> {
-    let first = errors.first()?;
-    match errors.last().filter(|last| first.ends_with(':') && *last != first) {
-        Some(last) => Some(format!("{first} … {last}")),
-        None => Some(first.clone()),
     }
 }
 

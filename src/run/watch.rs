@@ -10,8 +10,7 @@ use crate::error::Error;
 use crate::events::{Conclusion, Sighting, What};
 use crate::exec::Halt;
 use crate::facts::pod_table::{self, PodRow, WatchRow};
-use crate::facts::pods;
-use crate::reading::{Eyes, Look};
+use crate::reading::{self, Eyes, Look, Printed};
 use crate::runbook::step;
 use crate::verdict;
 
@@ -142,15 +141,8 @@ impl Run {
         self.note(What::PodSeen(sighting.clone()))?;
         let call = self.call(step("confirm.pod"), &[("POD", &sighting.pod)])?;
         let done = self.perform_call(&call, &mut io::sink(), &[&*self.signals.first])?;
-        let said = done.outcome.said.clone().unwrap_or_default();
-        let look = if done.outcome.succeeded() {
-            let found = pods::pods(&self.stdout(&done)?).map_err(|error| error.to_string());
-            found.map(|pods| pods.into_iter().next())
-        } else if said.contains("(NotFound)") {
-            Ok(None)
-        } else {
-            Err(done.outcome.ended_by.says().map_or(said, str::to_owned))
-        };
+        let stdout = self.stdout(&done)?;
+        let look = reading::look(&Printed { outcome: &done.outcome, stdout: &stdout, stderr: &[] });
         let (conclusion, container) = self.ledger.read(|record| verdict::conclude(record, sighting, look));
         let stops = conclusion.stops();
         self.note(What::PodJudged { sighting: sighting.clone(), conclusion, container })?;
