@@ -14,6 +14,7 @@ use crate::inputs::{self, Inputs};
 use crate::moment::millis;
 use crate::report::{self, Verbosity};
 use crate::run::{self, Job, NotBegun, Surroundings, find_root};
+use crate::verify;
 
 /// Carries out the Staging Dry Run Runbook with kubectl, curl and jq, and keeps what they print as evidence.
 #[derive(Parser)]
@@ -37,6 +38,14 @@ enum Asked {
         /// The repository; the plan is the same for each
         #[arg(long, value_name = "DIR", hide = true)]
         root: Option<Utf8PathBuf>,
+    },
+    /// Check, offline, that evidence is what its run left, and that its verdict follows from it
+    Verify {
+        /// The folder of the run: evidence/staging/YYYYMMDD
+        dir: Utf8PathBuf,
+        /// The hash after `Seal:` in the run's output
+        #[arg(long, value_name = "HASH", value_parser = sha256)]
+        seal: Option<String>,
     },
     /// Show the runbook's own words for a step, stop rule, criterion, check or exit code
     Explain {
@@ -121,6 +130,7 @@ pub fn main(arguments: Vec<OsString>, surroundings: &Surroundings) -> u8 {
     match cli.asked {
         Asked::Explain { id } => report::explain(id.as_deref()),
         Asked::Plan { .. } => plan(surroundings),
+        Asked::Verify { dir, seal } => verify(&dir, seal.as_deref()),
         Asked::Preflight(common) => carry_out(Scope::Preflight, common.into(), argv, surroundings),
         Asked::Smoke(smoke) => carry_out(Scope::Smoke, smoke.into(), argv, surroundings),
         Asked::Run(options) => carry_out(Scope::Whole, options, argv, surroundings),
@@ -210,6 +220,28 @@ fn plan(surroundings: &Surroundings) -> u8 {
     let inputs = inputs::read(|name| surroundings.variable(name).map(ToOwned::to_owned)).ok();
     report::plan(&run::plan(inputs.as_ref()));
     0
+}
+
+/// Exit 0: it holds. 1: it does not. 2: it can't be read.
+fn verify(dir: &Utf8Path, seal: Option<&str>) -> u8 {
+    match verify::verify(dir, seal) {
+        Ok(found) => {
+            report::verified(&found);
+            u8::from(!found.holds())
+        }
+        Err(error) => {
+            report::refuse(&format!(
+                "Refused: {error}.\nGive the folder of a run, such as evidence/staging/20261124."
+            ));
+            2
+        }
+    }
+}
+
+fn sha256(text: &str) -> Result<String, String> {
+    let is = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is.then(|| text.to_owned())
+        .ok_or_else(|| "not a SHA-256: 64 hexadecimal digits, as the line Seal: has them".to_owned())
 }
 
 /// The children's current folder is not ours: what names a file relative to ours is made absolute for them.

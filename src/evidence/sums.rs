@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::Tree;
 
 /// The file the sums stand in, in the form `sha256sum -c` reads.
-const SUMS: &str = "SHA256SUMS";
+pub const SUMS: &str = "SHA256SUMS";
 
 /// Writes `SHA256SUMS` over every file of the tree but itself, and returns its own SHA-256: the seal.
 ///

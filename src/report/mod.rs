@@ -19,6 +19,7 @@ mod refusal;
 mod screen;
 mod step_lines;
 mod stop_block;
+mod verified;
 
 pub use closing::{Place, closing};
 pub use escape::{printable, printable_lines};
@@ -27,3 +28,4 @@ pub use plan::{PlanLine, plan};
 pub use refusal::{fail, refuse, short_help};
 pub use screen::{Screen, Verbosity};
 pub use stop_block::applied_in_a_line;
+pub use verified::verified;

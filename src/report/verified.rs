@@ -1,0 +1,85 @@
+//! Whether evidence holds, as a table.
+
+use super::console;
+use super::escape::clipped;
+use super::layout::{BAD, FAIR, GOOD, count, styled};
+use crate::record::Record;
+use crate::verdict::{self, Verdict};
+use crate::verify::{Check, Kind, Report};
+
+/// How long a line of what was found may be; file names and lines of programs may be of any length.
+const MOST: usize = 300;
+
+/// How many findings of one check are shown.
+const FINDINGS: usize = 10;
+
+/// Shows what was checked, and what came of it.
+pub fn verified(report: &Report) {
+    console::tell(&table(report));
+}
+
+fn table(report: &Report) -> String {
+    let mut text = format!("{}\n{}\n", report.folder, run(&report.record));
+    let mut kind = None;
+    for check in &report.checks {
+        if kind != Some(check.kind) {
+            kind = Some(check.kind);
+            text.push_str(&format!("\n{}\n", heading(check.kind)));
+        }
+        text.push_str(&row(check));
+    }
+    let findings: usize = report.checks.iter().map(|check| check.found.len()).sum();
+    let left_open = report.checks.iter().filter(|check| !check.checked).count();
+    let end = match (findings, left_open) {
+        (0, 0) => styled(GOOD, "HOLDS"),
+        (0, open) => format!(
+            "{}, as far as it could be checked: {} left open",
+            styled(GOOD, "HOLDS"),
+            count(open, "point")
+        ),
+        (found, _) => format!("{}: {}", styled(BAD, "DOES NOT HOLD"), count(found, "finding")),
+    };
+    text.push_str(&format!("\n{end}\n"));
+    text
+}
+
+fn heading(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Integrity => "Integrity: it is what the run left",
+        Kind::Truth => "Truth: it follows from what was printed",
+        Kind::Completeness => "Completeness: all of it tells the same story",
+    }
+}
+
+fn row(check: &Check) -> String {
+    let (style, word) = match (check.checked, check.found.is_empty()) {
+        (false, _) => (FAIR, "open"),
+        (true, true) => (GOOD, "ok  "),
+        (true, false) => (BAD, "NO  "),
+    };
+    let mut text = format!("  {}  {}\n", styled(style, word), clipped(&check.what, MOST));
+    for found in check.found.iter().take(FINDINGS) {
+        text.push_str(&format!("          {}\n", clipped(found, MOST)));
+    }
+    if let Some(more) = check.found.len().checked_sub(FINDINGS).filter(|more| *more > 0) {
+        text.push_str(&format!("          … and {more} more\n"));
+    }
+    text
+}
+
+/// Which run it is, and how it ended, by its journal.
+fn run(record: &Record) -> String {
+    let Some((at, began)) = &record.began else { return "no run can be read from its journal".to_owned() };
+    let judgement = verdict::judge(record);
+    let verdict = match judgement.verdict {
+        Verdict::Pass => "PASS".to_owned(),
+        Verdict::Shortfall => "SHORTFALL".to_owned(),
+        Verdict::Stop => {
+            judgement.stop.map_or("STOP".to_owned(), |stop| format!("STOP by rule {}", stop.rule))
+        }
+        Verdict::Refused => "Refused".to_owned(),
+        Verdict::Incomplete => "INCOMPLETE".to_owned(),
+    };
+    let target = format!("{} · namespace {}", began.target.context, began.target.namespace);
+    clipped(&format!("run {} · {at} · {target} · {verdict}", began.run_id), MOST)
+}

@@ -1,0 +1,194 @@
+//! Whether the events of the journal follow from what was printed.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::{Check, Evidence, Kind};
+use crate::events::{Event, ManifestFile, Outcome, Stretch, What};
+use crate::evidence::sha256_of_bytes;
+use crate::facts::manifest_text;
+use crate::reading::{self, Printed};
+
+pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
+    let (facts, read) = facts(evidence)?;
+    Ok(vec![
+        Check::new(Kind::Truth, format!("{read} facts follow from what the commands printed"), facts),
+        Check::new(Kind::Truth, "each byte of an output belongs to one command", stretches(evidence)?),
+        Check::new(Kind::Truth, "the manifests are those that were read", manifests(evidence)?),
+        Check::new(Kind::Truth, "/health and /readyz answered as is said", health(evidence)?),
+    ])
+}
+
+/// What a command printed, as far as it is kept.
+pub(super) fn printed(evidence: &Evidence, stretch: Option<&Stretch>) -> io::Result<Vec<u8>> {
+    let Some(stretch) = stretch else { return Ok(Vec::new()) };
+    let bytes =
+        if evidence.files.contains(&stretch.file) { evidence.tree.read(Some(stretch))? } else { Vec::new() };
+    Ok(bytes)
+}
+
+/// The outcomes of the journal, in its order.
+pub(super) fn outcomes(events: &[Event]) -> impl Iterator<Item = &Outcome> {
+    events.iter().filter_map(|event| match &event.what {
+        What::CommandEnded(outcome) => Some(outcome),
+        _ => None,
+    })
+}
+
+/// The events that follow from commands, read again, against those of the journal; and how many these are.
+fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
+    let mut follow = Vec::new();
+    let mut found = Vec::new();
+    for outcome in outcomes(&evidence.events) {
+        let stderr = printed(evidence, outcome.stderr.as_ref())?;
+        let failed = outcome.exit.iter().any(|&status| status != 0);
+        let first =
+            stderr.get(..usize::try_from(reading::SAID_LIMIT).unwrap_or(usize::MAX)).unwrap_or(&stderr);
+        if failed && !stderr.is_empty() && outcome.said != reading::said(first) {
+            found.push(format!("{}: it did not say {:?}", outcome.id, outcome.said));
+        }
+        // What it printed may hold a password, and is not kept.
+        if outcome.id == "context" {
+            continue;
+        }
+        let needed = outcome.stdout.as_ref().filter(|_| reading::needs_stdout(&outcome.id));
+        let stdout = printed(evidence, needed)?;
+        match reading::events(&evidence.record, &Printed { outcome, stdout: &stdout, stderr: &stderr }) {
+            Ok(events) => follow.extend(events.into_iter().map(|what| (outcome.id.as_str(), what))),
+            Err(error) => found.push(format!("{}: {error}", outcome.id)),
+        }
+    }
+    let mut told: Vec<&What> =
+        evidence.events.iter().map(|event| &event.what).filter(|what| is_read(what)).collect();
+    let number = told.len();
+    for (id, what) in follow {
+        match told.iter().position(|told| **told == what) {
+            Some(at) => drop(told.remove(at)),
+            // A run that was ended did not come to read everything.
+            None if !evidence.is_whole() || evidence.stopped() => {}
+            None => found.push(format!("{id}: the journal does not say what it printed")),
+        }
+    }
+    found.extend(
+        told.into_iter().map(|what| format!("the journal says what nothing printed: {}", in_short(what))),
+    );
+    Ok((found, number))
+}
+
+/// Whether it is of a kind that follows from the kept output of a command.
+fn is_read(what: &What) -> bool {
+    matches!(
+        what,
+        What::ToolVersion(_)
+            | What::ServerVersion { .. }
+            | What::ClusterUser { .. }
+            | What::NamespaceUid { .. }
+            | What::PermissionAnswered { .. }
+            | What::Rendered { .. }
+            | What::WouldLand { .. }
+            | What::PodsBefore { .. }
+            | What::Generations { .. }
+            | What::Applied { .. }
+            | What::RolloutEnded { .. }
+            | What::DeploymentsAfter { .. }
+            | What::Endpoints { .. }
+            | What::PodsAfter { .. }
+            | What::CheckAnswered { .. }
+            | What::LatencySampled { .. }
+    )
+}
+
+pub(super) fn in_short(what: &What) -> String {
+    const MOST: usize = 160;
+    let json = serde_json::to_string(what).unwrap_or_default();
+    match json.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &json[..end]),
+        None => json,
+    }
+}
+
+/// What commands printed into one file stands there without a gap, and nothing else does.
+fn stretches(evidence: &Evidence) -> io::Result<Vec<String>> {
+    let mut of_files = BTreeMap::<&str, Vec<&Stretch>>::new();
+    for outcome in outcomes(&evidence.events) {
+        for stretch in outcome.stdout.iter().chain(&outcome.stderr) {
+            of_files.entry(&stretch.file).or_default().push(stretch);
+        }
+    }
+    let mut found = Vec::new();
+    for (file, mut stretches) in of_files {
+        stretches.sort_by_key(|stretch| stretch.from);
+        let mut end = 0;
+        for stretch in stretches {
+            if stretch.from != end || stretch.to <= stretch.from {
+                found.push(format!(
+                    "{file}: bytes {} to {} do not follow on byte {end}",
+                    stretch.from, stretch.to
+                ));
+            }
+            end = stretch.to;
+        }
+        let length = match evidence.tree.path(file).symlink_metadata() {
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        };
+        // What a command printed that was ended with the run is in the file, and not in the journal.
+        let fits = if evidence.is_whole() { length == end } else { length >= end };
+        if !fits {
+            found.push(format!("{file} has {length} bytes, and the commands printed {end}"));
+        }
+    }
+    Ok(found)
+}
+
+/// The manifests that are kept, against what was found in them.
+fn manifests(evidence: &Evidence) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for manifest in &evidence.record.manifests {
+        let file = format!("inputs/{}", manifest.file);
+        if !evidence.files.contains(&file) {
+            let refused =
+                manifest.unreadable.is_some() || manifest.holds_secret || !manifest.holds_named.is_empty();
+            if !refused {
+                found.push(format!("{file} is missing"));
+            }
+            continue;
+        }
+        let bytes = fs_err::read(evidence.tree.path(&file))?;
+        let again = ManifestFile {
+            sha256: Some(sha256_of_bytes(&bytes)),
+            blank: manifest_text::is_blank(&bytes),
+            holds_secret: manifest_text::holds_secret(&bytes),
+            placeholders: manifest_text::placeholders(&bytes).into_iter().collect(),
+            ..manifest.clone()
+        };
+        if again != *manifest {
+            found.push(format!("{file} is not what was read"));
+        }
+    }
+    Ok(found)
+}
+
+/// What is said of the gate of stop rule 3, against the answers.
+fn health(evidence: &Evidence) -> io::Result<Vec<String>> {
+    let limit = evidence.record.began.as_ref().map(|(_, began)| began.options.health_timeout_ms);
+    let mut found = Vec::new();
+    for health in &evidence.record.health {
+        let asked: Vec<&Outcome> =
+            outcomes(&evidence.events).filter(|outcome| outcome.id == health.id).collect();
+        let answered = match asked.last() {
+            Some(outcome) => {
+                let stderr = printed(evidence, outcome.stderr.as_ref())?;
+                reading::transfer(&Printed { outcome, stdout: &[], stderr: &stderr }).http_status
+            }
+            None => "nothing".to_owned(),
+        };
+        if answered != health.http_status {
+            found.push(format!("{}: it answered {answered}, and not {}", health.id, health.http_status));
+        }
+        if u32::try_from(asked.len()) != Ok(health.asks) || Some(health.limit_ms) != limit {
+            found.push(format!("{}: it was asked {} times, and not {}", health.id, asked.len(), health.asks));
+        }
+    }
+    Ok(found)
+}

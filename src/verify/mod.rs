@@ -1,0 +1,150 @@
+//! Whether evidence holds, offline: that it is what the run left, that what it says follows from what was printed, and
+//! that all of it tells the same story.
+//!
+//! Nothing here has rules of its own: events are read from the kept bytes by [`crate::reading`], judged by
+//! [`crate::verdict`] and folded by [`crate::manifest`], as the run did.
+
+mod facts;
+mod files;
+mod sightings;
+mod story;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::events::{Event, What};
+use crate::evidence::redaction::Forms;
+use crate::evidence::{Tree, events_of};
+use crate::record::Record;
+
+/// What a check is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The files are those that were sealed.
+    Integrity,
+    /// What is said follows from what was printed.
+    Truth,
+    /// Journal, manifest and texts tell the same story.
+    Completeness,
+}
+
+/// What was checked, and what was found against it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What it is about.
+    pub kind: Kind,
+    /// What holds, if nothing was found.
+    pub what: String,
+    /// What does not; empty: it holds.
+    pub found: Vec<String>,
+    /// Whether it could be checked at all; `what` says why not.
+    pub checked: bool,
+}
+
+impl Check {
+    fn new(kind: Kind, what: impl Into<String>, found: Vec<String>) -> Self {
+        Self { kind, what: what.into(), found, checked: true }
+    }
+
+    fn not_possible(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), found: Vec::new(), checked: false }
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Report {
+    /// The folder.
+    pub folder: Utf8PathBuf,
+    /// What the journal tells; empty when there is none that can be read.
+    pub record: Record,
+    /// Every check, in the order in which they are shown.
+    pub checks: Vec<Check>,
+}
+
+impl Report {
+    /// Whether nothing was found against it.
+    pub fn holds(&self) -> bool {
+        self.checks.iter().all(|check| check.found.is_empty())
+    }
+}
+
+/// Why nothing could be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotRead {
+    /// It is not there, or no folder.
+    #[error("{0} is no folder")]
+    NoFolder(Utf8PathBuf),
+    /// A run leaves a journal and a manifest.
+    #[error("{0} holds neither journal.jsonl nor manifest.json: it is not the evidence of a run")]
+    NoRun(Utf8PathBuf),
+    /// The system does not let us.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// The evidence of one run, as it is found.
+struct Evidence {
+    tree: Tree,
+    /// The paths of its files, sorted.
+    files: Vec<String>,
+    events: Vec<Event>,
+    /// All of the journal.
+    record: Record,
+}
+
+impl Evidence {
+    /// Whether a stop rule fired, which ends what is under way.
+    fn stopped(&self) -> bool {
+        crate::verdict::judge(&self.record).stop.is_some()
+    }
+
+    /// Whether the run came to its end, so that everything it knew was written down.
+    fn is_whole(&self) -> bool {
+        self.record.ended.is_some() && self.record.failed.is_none() && self.record.interrupted.is_none()
+    }
+}
+
+/// Checks the evidence in a folder. `seal` is the hash of `SHA256SUMS` as something outside the folder has it.
+///
+/// # Errors
+/// When it can't be read; what does not hold is in the report.
+pub fn verify(folder: &Utf8Path, seal: Option<&str>) -> Result<Report, CannotRead> {
+    if !folder.is_dir() {
+        return Err(CannotRead::NoFolder(folder.to_owned()));
+    }
+    let is_there = |file: &str| folder.join(file).symlink_metadata().is_ok();
+    if !is_there("journal.jsonl") && !is_there("manifest.json") {
+        return Err(CannotRead::NoRun(folder.to_owned()));
+    }
+    // What was taken out is out: nothing is to be redacted once more.
+    let forms = Forms::of(&[]).map_err(std::io::Error::other)?;
+    let tree = Tree::new(folder.to_owned(), forms);
+    let found = files::find(folder)?;
+    let (events, unreadable) = journal(&tree);
+    let evidence = Evidence { record: Record::of(&events), files: found.files.clone(), tree, events };
+
+    let mut checks = files::checks(&evidence, &found, seal)?;
+    if let Some(why) = unreadable {
+        checks.push(Check::new(Kind::Truth, "journal.jsonl can be read", vec![why]));
+    } else {
+        checks.extend(facts::checks(&evidence)?);
+        checks.push(sightings::check(&evidence)?);
+        checks.extend(story::checks(&evidence)?);
+    }
+    Ok(Report { folder: folder.to_owned(), record: evidence.record, checks })
+}
+
+/// The events, or why there are none.
+fn journal(tree: &Tree) -> (Vec<Event>, Option<String>) {
+    let bytes = match std::fs::read(tree.path("journal.jsonl")) {
+        Ok(bytes) => bytes,
+        Err(error) => return (Vec::new(), Some(format!("journal.jsonl: {error}"))),
+    };
+    match events_of(&bytes) {
+        Ok(events) if matches!(events.first().map(|event| &event.what), Some(What::RunBegan(_))) => {
+            (events, None)
+        }
+        Ok(_) => (Vec::new(), Some("journal.jsonl does not begin with the beginning of a run".to_owned())),
+        Err(error) => (Vec::new(), Some(format!("journal.jsonl holds a line that is no event: {error}"))),
+    }
+}

@@ -1,0 +1,110 @@
+//! Whether each pod that showed a word of stop rule 2 was looked into, and what was concluded follows from the look.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::facts::{outcomes, printed};
+use super::{Check, Evidence, Kind};
+use crate::events::{Conclusion, Sighting, What};
+use crate::facts::pod_table::{self, PodRow, WatchRow};
+use crate::reading::{self, Eyes, Look, Printed};
+use crate::record::Record;
+use crate::verdict;
+
+pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
+    let shown = shown(evidence)?;
+    let mut found = not_looked_into(evidence, &shown);
+    let sightings: Vec<&Sighting> = evidence.record.sightings.iter().map(|judged| &judged.sighting).collect();
+    for sighting in &sightings {
+        let is_shown = shown.iter().any(|(command, row)| {
+            *command == sighting.command
+                && row.text == sighting.line
+                && row.name == sighting.pod
+                && row.status == sighting.status
+        });
+        if !is_shown {
+            found.push(format!("{} did not print {:?}", sighting.command, sighting.line));
+        }
+    }
+    found.extend(conclusions(evidence)?);
+    let what = format!("{} sightings of failing pods: each was shown, and judged by a look", sightings.len());
+    Ok(Check::new(Kind::Truth, what, found))
+}
+
+/// The rows of pods that the watch and the lists printed, each with its command.
+fn shown(evidence: &Evidence) -> io::Result<Vec<(&'static str, PodRow)>> {
+    let mut rows = Vec::new();
+    for outcome in outcomes(&evidence.events) {
+        let row: fn(&str) -> Option<PodRow> = match outcome.id.as_str() {
+            "watch.pods" => {
+                |line| if let WatchRow::Pod(row) = pod_table::watch_row(line) { Some(row) } else { None }
+            }
+            "list.pods" => pod_table::list_row,
+            _ => continue,
+        };
+        let id = if outcome.id == "watch.pods" { "watch.pods" } else { "list.pods" };
+        let text = printed(evidence, outcome.stdout.as_ref())?;
+        // A last line without its end was not looked at.
+        let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+        let lines = lines.map(|line| String::from_utf8_lossy(line).trim_end().to_owned());
+        rows.extend(lines.filter_map(|line| Some((id, row(&line)?))));
+    }
+    Ok(rows)
+}
+
+/// Pods that showed a word that stops a run, and of which the journal says nothing.
+fn not_looked_into(evidence: &Evidence, shown: &[(&str, PodRow)]) -> Vec<String> {
+    let none = Vec::new();
+    let stop_on = evidence.record.began.as_ref().map_or(&none, |(_, began)| &began.options.stop_on);
+    let seen: BTreeSet<&str> = evidence
+        .events
+        .iter()
+        .filter_map(|event| match &event.what {
+            What::PodSeen(sighting) => Some(sighting.pod.as_str()),
+            _ => None,
+        })
+        .collect();
+    let mut eyes = Eyes::default();
+    let stopping = shown.iter().filter(|(_, row)| eyes.look(row, stop_on) != Look::None);
+    let unseen =
+        stopping.filter(|(_, row)| evidence.record.ended.is_some() && !seen.contains(row.name.as_str()));
+    unseen
+        .map(|(command, row)| format!("{command} printed {:?}, and nobody looked into it", row.text))
+        .collect()
+}
+
+/// What was concluded, against the look that came before it.
+fn conclusions(evidence: &Evidence) -> io::Result<Vec<String>> {
+    let mut before = Record::default();
+    let mut look = None;
+    let mut found = Vec::new();
+    for event in &evidence.events {
+        match &event.what {
+            What::CommandEnded(outcome) if outcome.id == "confirm.pod" => look = Some(outcome),
+            What::PodJudged { sighting, conclusion, container } if !was_going(conclusion) => {
+                let again = match look.take() {
+                    Some(outcome) => {
+                        let stdout = printed(evidence, outcome.stdout.as_ref())?;
+                        let look = reading::look(&Printed { outcome, stdout: &stdout, stderr: &[] });
+                        verdict::conclude(&before, sighting, look)
+                    }
+                    None => (Conclusion::Unconfirmed(String::new()), None),
+                };
+                if (&again.0, &again.1) != (conclusion, container) {
+                    found.push(format!(
+                        "{}: what was concluded does not follow from the look at it",
+                        sighting.pod
+                    ));
+                }
+            }
+            _ => {}
+        }
+        before.add(event);
+    }
+    Ok(found)
+}
+
+/// Whether it was let pass without a look, because it was shown being deleted before.
+fn was_going(conclusion: &Conclusion) -> bool {
+    matches!(conclusion, Conclusion::RuledOut(why) if why.ends_with("had shown it Terminating before"))
+}

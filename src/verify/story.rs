@@ -1,0 +1,154 @@
+//! Whether the journal, the manifest and the texts tell the same story.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::{Check, Evidence, Kind};
+use crate::evidence::{SUMS, cmd_txt};
+use crate::manifest::Manifest;
+use crate::record::Record;
+use crate::runbook::Phase;
+use crate::{texts, verdict};
+
+pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
+    let judgement = verdict::judge(&evidence.record);
+    let criteria = judgement.criteria.len();
+    let what = format!("verdict, stop rule, {criteria} criteria and checks are what manifest.json says");
+    let number = evidence.events.len();
+    let mut checks = vec![
+        Check::new(Kind::Truth, what, manifest(evidence)?),
+        Check::new(
+            Kind::Completeness,
+            format!("the journal's {number} events are numbered and in order"),
+            order(evidence),
+        ),
+    ];
+    checks.push(listed_files(evidence));
+    checks.push(texts_again(evidence)?);
+    Ok(checks)
+}
+
+/// The manifest, against the journal folded again. That of a run that was killed is of an earlier moment.
+fn manifest(evidence: &Evidence) -> io::Result<Vec<String>> {
+    let bytes = match fs_err::read(evidence.tree.path("manifest.json")) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(vec!["manifest.json is missing".to_owned()]);
+        }
+        Err(error) => return Err(error),
+    };
+    let kept: Value = match serde_json::from_slice(&bytes) {
+        Ok(kept) => kept,
+        Err(error) => return Ok(vec![format!("manifest.json can't be read: {error}")]),
+    };
+    let again = folded(&evidence.record)?;
+    if kept == again {
+        return Ok(Vec::new());
+    }
+    if evidence.record.ended.is_none() {
+        let mut record = Record::default();
+        for event in &evidence.events {
+            record.add(event);
+            if folded(&record)? == kept {
+                return Ok(Vec::new());
+            }
+        }
+    }
+    Ok(differences(&kept, &again))
+}
+
+fn folded(record: &Record) -> io::Result<Value> {
+    Ok(serde_json::to_value(Manifest::of(record, &verdict::judge(record)))?)
+}
+
+/// The fields in which two manifests differ.
+fn differences(kept: &Value, again: &Value) -> Vec<String> {
+    let none = serde_json::Map::new();
+    let (kept, again) = (kept.as_object().unwrap_or(&none), again.as_object().unwrap_or(&none));
+    let names = kept.keys().chain(again.keys().filter(|name| !kept.contains_key(*name)));
+    let differing = names.filter(|name| kept.get(*name) != again.get(*name));
+    let in_short = |value: Option<&Value>| {
+        let text = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
+        text.char_indices().nth(80).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
+    };
+    differing
+        .map(|name| {
+            let (kept, again) = (in_short(kept.get(name)), in_short(again.get(name)));
+            format!("manifest.json: {name} is {kept}, and follows as {again}")
+        })
+        .collect()
+}
+
+fn order(evidence: &Evidence) -> Vec<String> {
+    let gap = evidence.events.iter().zip(1..).find(|(event, number)| event.seq != *number);
+    let back = evidence.events.windows(2).find(|pair| matches!(pair, [one, next] if next.at < one.at));
+    let gap =
+        gap.map(|(event, number)| format!("journal.jsonl: the event after {} is {}", number - 1, event.seq));
+    let back = back
+        .and_then(|pair| pair.last())
+        .map(|event| format!("journal.jsonl: event {} is older than the one before", event.seq));
+    gap.into_iter().chain(back).collect()
+}
+
+/// The files that the run listed at its end.
+fn listed_files(evidence: &Evidence) -> Check {
+    let Some(listed) = &evidence.record.files else {
+        return Check::not_possible(
+            Kind::Completeness,
+            "its files were not listed: the run was ended before",
+        );
+    };
+    let there = |file: &&String| *file != SUMS;
+    let more = evidence.files.iter().filter(there).filter(|file| !listed.contains(file));
+    let missing = listed.iter().filter(|file| !evidence.files.contains(file));
+    let found = more
+        .map(|file| format!("{file} is in no list of the run"))
+        .chain(missing.map(|file| format!("{file} is missing")));
+    Check::new(
+        Kind::Completeness,
+        format!("the {} files that the run listed are there", listed.len()),
+        found.collect(),
+    )
+}
+
+/// The texts that are made from the record, made again.
+fn texts_again(evidence: &Evidence) -> io::Result<Check> {
+    let record = &evidence.record;
+    let version = record.began.as_ref().map_or("", |(_, began)| began.program.version.as_str());
+    if version != env!("CARGO_PKG_VERSION") || record.ended.is_none() {
+        let why = if record.ended.is_none() {
+            "the run was ended before they were last written"
+        } else {
+            "another version made them"
+        };
+        return Ok(Check::not_possible(
+            Kind::Completeness,
+            format!("cmd.txt and other texts were not made again: {why}"),
+        ));
+    }
+    let overlay = record.began.as_ref().zip(record.context.as_ref());
+    let overlay = overlay
+        .map(|((_, began), context)| texts::overlay(&began.target.context, context))
+        .unwrap_or_default();
+    let commands = Phase::ALL.into_iter().filter_map(|phase| {
+        Some((format!("{}/cmd.txt", phase.folder()), cmd_txt::render(record, phase, &overlay)?))
+    });
+    let answer = |outcome: &crate::events::Outcome| super::facts::printed(evidence, outcome.stdout.as_ref());
+    let mut made: Vec<(String, String)> = commands.collect();
+    made.extend([
+        ("preflight/versions.txt".to_owned(), texts::versions(record)),
+        ("preflight/target.txt".to_owned(), texts::target(record)),
+        ("smoke/results.json".to_owned(), texts::results(record)),
+        ("smoke/http_samples.log".to_owned(), texts::http_samples(record, answer)?),
+    ]);
+    made.retain(|(file, _)| evidence.files.contains(file));
+    let mut found = Vec::new();
+    for (file, text) in &made {
+        if fs_err::read(evidence.tree.path(file))? != text.as_bytes() {
+            found.push(format!("{file} does not say what the journal does"));
+        }
+    }
+    let what = format!("cmd.txt and {} texts in all say what the journal does", made.len());
+    Ok(Check::new(Kind::Completeness, what, found))
+}
