@@ -3,7 +3,10 @@ use std::collections::BTreeSet;
 use crate::facts::pod_table::{self, Event, PodRow};
 
 /// What STATUS says of a pod that is being deleted, until its containers end.
-const TERMINATING: &str = "Terminating";
+pub const TERMINATING: &str = "Terminating";
+
+/// What ends the reason for letting a pod pass that was shown being deleted; the command stands before it.
+pub const SHOWN_GOING: &str = "had shown it Terminating before";
 
 /// What is known of the pods from the rows that were seen so far: of those of a watch, and of lists beside it.
 #[derive(Debug, Default)]

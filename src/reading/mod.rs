@@ -5,7 +5,7 @@
 mod eyes;
 mod rows;
 
-pub use eyes::{Eyes, Look};
+pub use eyes::{Eyes, Look, SHOWN_GOING, TERMINATING};
 
 use crate::events::{Outcome, What};
 use crate::facts::curl::Transfer;

@@ -1,3 +1,5 @@
+#![allow(clippy::unnecessary_wraps, reason = "a row may fail, though most don't")]
+
 use std::collections::BTreeMap;
 
 use super::{Printed, transfer};
@@ -55,7 +57,6 @@ fn deployment(printed: &Printed<'_>) -> Option<&'static Deployment> {
 }
 
 /// The one event, where there is one.
-#[allow(clippy::unnecessary_wraps, reason = "it ends what a row returns")]
 fn one(what: Option<What>) -> Read {
     Ok(what.into_iter().collect())
 }

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::events::{Conclusion, Sighting, What};
 use crate::exec::Halt;
 use crate::facts::pod_table::{self, PodRow, WatchRow};
-use crate::reading::{self, Eyes, Look, Printed};
+use crate::reading::{self, Eyes, Look, Printed, SHOWN_GOING};
 use crate::runbook::step;
 use crate::verdict;
 
@@ -130,7 +130,7 @@ impl Run {
         };
         if look == Look::Going {
             self.note(What::PodSeen(sighting.clone()))?;
-            let conclusion = Conclusion::RuledOut(format!("{command} had shown it Terminating before"));
+            let conclusion = Conclusion::RuledOut(format!("{command} {SHOWN_GOING}"));
             return self.note(What::PodJudged { sighting, conclusion, container: None });
         }
         self.judge_sighting(&sighting)

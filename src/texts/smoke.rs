@@ -66,8 +66,8 @@ pub fn http_samples<E>(
     record: &Record,
     answer: impl Fn(&Outcome) -> Result<Vec<u8>, E>,
 ) -> Result<String, E> {
-    let sampled = CHECKS.iter().zip(&record.checks).filter(|(check, _)| SAMPLED.contains(&check.number));
-    let samples = sampled.map(|(check, asked)| {
+    let asked = CHECKS.iter().zip(&record.checks).filter(|(check, _)| SAMPLED.contains(&check.number));
+    let samples = asked.map(|(check, asked)| {
         let answer = record.outcome(&check.id()).map_or_else(|| Ok(Vec::new()), &answer)?;
         Ok(sample(&check.name(true), &asked.url, &answer))
     });

@@ -7,7 +7,7 @@ use super::facts::{outcomes, printed};
 use super::{Check, Evidence, Kind};
 use crate::events::{Conclusion, Sighting, What};
 use crate::facts::pod_table::{self, PodRow, WatchRow};
-use crate::reading::{self, Eyes, Look, Printed};
+use crate::reading::{self, Eyes, Look, Printed, TERMINATING};
 use crate::record::Record;
 use crate::verdict;
 
@@ -26,8 +26,11 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
             found.push(format!("{} did not print {:?}", sighting.command, sighting.line));
         }
     }
-    found.extend(conclusions(evidence)?);
-    let what = format!("{} sightings of failing pods: each was shown, and judged by a look", sightings.len());
+    found.extend(conclusions(evidence, &shown)?);
+    let what = format!(
+        "sightings of failing pods ({}) were shown, none more was, and each is judged by a look",
+        sightings.len()
+    );
     Ok(Check::new(Kind::Truth, what, found))
 }
 
@@ -74,14 +77,21 @@ fn not_looked_into(evidence: &Evidence, shown: &[(&str, PodRow)]) -> Vec<String>
 }
 
 /// What was concluded, against the look that came before it.
-fn conclusions(evidence: &Evidence) -> io::Result<Vec<String>> {
+fn conclusions(evidence: &Evidence, shown: &[(&str, PodRow)]) -> io::Result<Vec<String>> {
     let mut before = Record::default();
     let mut look = None;
     let mut found = Vec::new();
     for event in &evidence.events {
         match &event.what {
             What::CommandEnded(outcome) if outcome.id == "confirm.pod" => look = Some(outcome),
-            What::PodJudged { sighting, conclusion, container } if !was_going(conclusion) => {
+            What::PodJudged { sighting, conclusion, .. } if was_going(conclusion) => {
+                let going =
+                    |(_, row): &&(&str, PodRow)| row.name == sighting.pod && row.status == TERMINATING;
+                if !shown.iter().any(|row| going(&row)) {
+                    found.push(format!("{}: it was not shown {TERMINATING} before", sighting.pod));
+                }
+            }
+            What::PodJudged { sighting, conclusion, container } => {
                 let again = match look.take() {
                     Some(outcome) => {
                         let stdout = printed(evidence, outcome.stdout.as_ref())?;
@@ -106,5 +116,5 @@ fn conclusions(evidence: &Evidence) -> io::Result<Vec<String>> {
 
 /// Whether it was let pass without a look, because it was shown being deleted before.
 fn was_going(conclusion: &Conclusion) -> bool {
-    matches!(conclusion, Conclusion::RuledOut(why) if why.ends_with("had shown it Terminating before"))
+    matches!(conclusion, Conclusion::RuledOut(why) if why.ends_with(reading::SHOWN_GOING))
 }

@@ -13,3 +13,4 @@ mod rows;
 #[path = "../staging/mod.rs"]
 mod staging;
 mod traps;
+mod verified;

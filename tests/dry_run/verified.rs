@@ -1,0 +1,205 @@
+//! What `verify` finds in the evidence of real runs, as they are and as somebody may have altered them.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::staging::under_way::UnderWay;
+use super::staging::{Ran, Staging, copy_folder, scenario_ran};
+
+fn verify(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_staging-dry-run"));
+    let Output { status, stdout, stderr } = program.arg("verify").arg(folder).args(more).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout) + &text(stderr))
+}
+
+/// The evidence of a run, moved elsewhere.
+struct Moved {
+    folder: tempfile::TempDir,
+}
+
+impl Moved {
+    fn of(ran: &Ran) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        copy_folder(&ran.evidence(), folder.path());
+        Self { folder }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    fn edit(&self, file: &str, edit: impl FnOnce(String) -> String) -> &Self {
+        let text = std::fs::read_to_string(self.path(file)).unwrap();
+        let edited = edit(text.clone());
+        assert!(edited != text, "{file} is as it was");
+        std::fs::write(self.path(file), edited).unwrap();
+        self
+    }
+
+    /// Makes the sums anew, as whoever alters evidence would.
+    fn with_the_sums_mended(&self) -> &Self {
+        let script =
+            "find . -type f ! -name SHA256SUMS -printf '%P\\0' | sort -z | xargs -0 sha256sum >SHA256SUMS.new
+            mv SHA256SUMS.new SHA256SUMS";
+        let status =
+            Command::new("bash").args(["-c", script]).current_dir(self.folder.path()).status().unwrap();
+        assert!(status.success());
+        self
+    }
+
+    #[track_caller]
+    fn holds(&self) {
+        let (status, said) = verify(self.folder.path(), &[]);
+        assert_eq!(status, Some(0), "{said}");
+    }
+
+    #[track_caller]
+    fn does_not_hold(&self, why: &str) {
+        let (status, said) = verify(self.folder.path(), &[]);
+        assert!(status == Some(1) && said.contains(why), "not found: {why}\n{said}");
+    }
+}
+
+#[test]
+fn the_evidence_of_every_scenario_holds_wherever_it_is() {
+    for scenario in rehearsal::SCENARIOS {
+        let ran = scenario_ran(scenario.name);
+        let seal = ran.stdout.lines().find_map(|line| line.strip_prefix("Seal: ")).unwrap();
+        let (status, said) = verify(&ran.evidence(), &["--seal", &seal[..64]]);
+        assert!(status == Some(0) && said.ends_with("\nHOLDS\n"), "{}: {said}", scenario.name);
+        Moved::of(ran).holds();
+    }
+}
+
+#[test]
+fn the_evidence_of_an_interrupted_run_holds() {
+    let run = UnderWay::start(Staging::of("rollout-timeout"), &["run", "-v"]).until("> rollout.api ");
+    let ran = run.signal(Signal::INT).ends().exits(130);
+    Moved::of(&ran).holds();
+}
+
+#[test]
+fn that_of_a_killed_run_is_not_sealed_and_holds_but_for_that() {
+    let run = UnderWay::start(Staging::of("rollout-timeout"), &["run", "-v"]).until("> rollout.api ");
+    let ran = run.signal(Signal::KILL).ends();
+    let (status, said) = verify(&ran.evidence(), &[]);
+    assert!(status == Some(0) && said.contains("not sealed: the run was ended before"), "{said}");
+    let (status, said) = verify(&ran.evidence(), &["--seal", &"0".repeat(64)]);
+    assert!(status == Some(1) && said.contains("there is no SHA256SUMS it could be of"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_altered_added_missing_renamed_emptied_or_a_link_is_found() {
+    let ran = scenario_ran("healthy");
+    let altered = |alter: &dyn Fn(&Moved), why: &str| {
+        let moved = Moved::of(ran);
+        alter(&moved);
+        moved.does_not_hold(why);
+    };
+    let file = "smoke/responses/01-health.http";
+    altered(
+        &|moved| _ = moved.edit(file, |text| text.replace("200", "201")),
+        "01-health.http is not what it was",
+    );
+    altered(
+        &|moved| std::fs::write(moved.path("more.txt"), "").unwrap(),
+        "more.txt was not there when the run was sealed",
+    );
+    altered(&|moved| std::fs::remove_file(moved.path(file)).unwrap(), "01-health.http is missing");
+    altered(
+        &|moved| std::fs::rename(moved.path(file), moved.path("smoke/other.http")).unwrap(),
+        "smoke/other.http was not there",
+    );
+    altered(&|moved| std::fs::write(moved.path(file), "").unwrap(), "01-health.http is not what it was");
+    altered(
+        &|moved| {
+            std::fs::rename(moved.path(file), moved.path("../elsewhere.http")).unwrap();
+            symlink(moved.path("../elsewhere.http"), moved.path(file)).unwrap();
+        },
+        "01-health.http is no file",
+    );
+    altered(&|moved| std::fs::remove_file(moved.path("SHA256SUMS")).unwrap(), "SHA256SUMS is missing");
+    altered(&|moved| std::fs::remove_file(moved.path("journal.jsonl")).unwrap(), "journal.jsonl");
+    altered(&|moved| std::fs::remove_file(moved.path("manifest.json")).unwrap(), "manifest.json is missing");
+    altered(
+        &|moved| std::fs::write(moved.path("SHA256SUMS"), "no sum\n").unwrap(),
+        "holds the line \"no sum\"",
+    );
+    let (status, said) = verify(&ran.evidence(), &["--seal", &"0".repeat(64)]);
+    assert!(status == Some(1) && said.contains("and not 0000"), "{said}");
+}
+
+/// The value at a JSON pointer becomes another one.
+fn set(pointer: &str, value: Value) -> impl Fn(String) -> String {
+    let pointer = pointer.to_owned();
+    move |text| {
+        let mut json: Value = serde_json::from_str(&text).unwrap();
+        *json.pointer_mut(&pointer).unwrap() = value.clone();
+        serde_json::to_string_pretty(&json).unwrap() + "\n"
+    }
+}
+
+#[test]
+fn a_manifest_that_claims_more_is_found_though_the_sums_are_mended() {
+    let crashed = scenario_ran("crash-loop");
+    for (pointer, value) in
+        [("/deploy/ok", json!(true)), ("/verdict", json!("pass")), ("/exit_code", json!(0))]
+    {
+        let field = pointer.split('/').nth(1).unwrap();
+        let moved = Moved::of(crashed);
+        moved.edit("manifest.json", set(pointer, value)).with_the_sums_mended();
+        moved.does_not_hold(&format!("manifest.json: {field} is "));
+    }
+    let moved = Moved::of(scenario_ran("smoke-7-of-10"));
+    moved.edit("manifest.json", set("/smoke/checks_passed", json!(8))).with_the_sums_mended();
+    moved.does_not_hold("manifest.json: smoke is ");
+}
+
+/// One event of the journal is edited, and the manifest is folded from it again: a forgery without a loose end.
+fn forged(ran: &Ran, event: &str, edit: impl Fn(&str) -> String) -> Moved {
+    let moved = Moved::of(ran);
+    moved.edit("journal.jsonl", |text| {
+        let line = text.lines().find(|line| line.contains(event)).unwrap_or_else(|| panic!("no {event}"));
+        text.replacen(line, &edit(line), 1)
+    });
+    let journal = std::fs::read(moved.path("journal.jsonl")).unwrap();
+    let events = staging_dry_run::evidence::events_of(&journal).unwrap();
+    let manifest = staging_dry_run::manifest::Manifest::fold(&events);
+    std::fs::write(moved.path("manifest.json"), serde_json::to_string_pretty(&manifest).unwrap() + "\n")
+        .unwrap();
+    moved.with_the_sums_mended();
+    moved
+}
+
+#[test]
+fn a_journal_that_says_what_nothing_printed_is_found_though_all_the_rest_fits() {
+    let failed = scenario_ran("smoke-7-of-10");
+    let answered = r#""event":"check-answered","check":4"#;
+    let better = |line: &str| line.replace(r#""http_status":"404""#, r#""http_status":"200""#);
+    forged(failed, answered, better)
+        .does_not_hold("the journal says what nothing printed: {\"event\":\"check-answered\",\"check\":4");
+
+    let crashed = scenario_ran("crash-loop");
+    let gone =
+        |line: &str| line.replace(r#"{"is":"stands"}"#, r#"{"is":"ruled-out","because":"the pod is gone"}"#);
+    forged(crashed, r#""event":"pod-judged""#, gone).does_not_hold("what was concluded does not follow");
+    let going =
+        |line: &str| gone(line).replace("the pod is gone", "watch.pods had shown it Terminating before");
+    forged(crashed, r#""event":"pod-judged""#, going).does_not_hold("it was not shown Terminating");
+}
+
+#[test]
+fn what_can_not_be_read_is_refused_with_exit_2() {
+    let empty = tempfile::tempdir().unwrap();
+    let (status, said) = verify(empty.path(), &[]);
+    assert!(status == Some(2) && said.contains("it is not the evidence of a run"), "{said}");
+    let (status, said) = verify(&empty.path().join("none"), &[]);
+    assert!(status == Some(2) && said.contains("is no folder"), "{said}");
+    let (status, said) = verify(&scenario_ran("healthy").evidence(), &["--seal", "12"]);
+    assert!(status == Some(2) && said.contains("64 hexadecimal digits"), "{said}");
+}
