@@ -46,6 +46,9 @@ enum Asked {
         /// The hash after `Seal:` in the run's output
         #[arg(long, value_name = "HASH", value_parser = sha256)]
         seal: Option<String>,
+        /// DIR is the folder of many runs: check that each names the one before, over days
+        #[arg(long, conflicts_with = "seal")]
+        chain: bool,
     },
     /// Show the runbook's own words for a step, stop rule, criterion, check or exit code
     Explain {
@@ -130,7 +133,8 @@ pub fn main(arguments: Vec<OsString>, surroundings: &Surroundings) -> u8 {
     match cli.asked {
         Asked::Explain { id } => report::explain(id.as_deref()),
         Asked::Plan { .. } => plan(surroundings),
-        Asked::Verify { dir, seal } => verify(&dir, seal.as_deref()),
+        Asked::Verify { dir, chain: true, .. } => verified(verify::chain(&dir)),
+        Asked::Verify { dir, seal, .. } => verified(verify::verify(&dir, seal.as_deref())),
         Asked::Preflight(common) => carry_out(Scope::Preflight, common.into(), argv, surroundings),
         Asked::Smoke(smoke) => carry_out(Scope::Smoke, smoke.into(), argv, surroundings),
         Asked::Run(options) => carry_out(Scope::Whole, options, argv, surroundings),
@@ -223,8 +227,8 @@ fn plan(surroundings: &Surroundings) -> u8 {
 }
 
 /// Exit 0: it holds. 1: it does not. 2: it can't be read.
-fn verify(dir: &Utf8Path, seal: Option<&str>) -> u8 {
-    match verify::verify(dir, seal) {
+fn verified(found: Result<verify::Report, verify::CannotRead>) -> u8 {
+    match found {
         Ok(found) => {
             report::verified(&found);
             u8::from(!found.holds())

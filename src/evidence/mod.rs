@@ -17,7 +17,7 @@ pub use head::HeadFilter;
 pub use journal::{Journal, events_of};
 pub use lock::{Lock, LockError};
 pub use room::{LEAST_FREE, Reserve, free};
-pub use rotation::{latest_run, make_room, run_id};
+pub use rotation::{is_of_a_run, latest_run, make_room, run_id};
 pub use sums::{SUMS, seal, sha256_of_bytes, sha256_of_file};
 pub use tree::{Kept, Sink, Tree};
 

@@ -49,6 +49,12 @@ fn folders(root: &Utf8Path) -> Vec<String> {
     entries.filter_map(|entry| Some(entry.ok()?.file_name().to_owned())).collect()
 }
 
+/// Whether a folder of an evidence root has the name of a run's: a date, or one with a number.
+pub fn is_of_a_run(name: &str) -> bool {
+    let (date, number) = name.split_once('.').unwrap_or((name, "1"));
+    is_date(date) && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn is_date(name: &str) -> bool {
     name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -19,7 +19,8 @@ pub fn verified(report: &Report) {
 }
 
 fn table(report: &Report) -> String {
-    let mut text = format!("{}\n{}\n", report.folder, run(&report.record));
+    let run = report.record.as_ref().map(|record| run(record) + "\n").unwrap_or_default();
+    let mut text = format!("{}\n{run}", report.folder);
     let mut kind = None;
     for check in &report.checks {
         if kind != Some(check.kind) {
@@ -48,6 +49,7 @@ fn heading(kind: Kind) -> &'static str {
         Kind::Integrity => "Integrity: it is what the run left",
         Kind::Truth => "Truth: it follows from what was printed",
         Kind::Completeness => "Completeness: all of it tells the same story",
+        Kind::Chain => "Chain: each run names the one before",
     }
 }
 

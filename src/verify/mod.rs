@@ -4,6 +4,7 @@
 //! Nothing here has rules of its own: events are read from the kept bytes by [`crate::reading`], judged by
 //! [`crate::verdict`] and folded by [`crate::manifest`], as the run did.
 
+mod chain;
 mod facts;
 mod files;
 mod sightings;
@@ -16,6 +17,8 @@ use crate::evidence::redaction::Forms;
 use crate::evidence::{Tree, events_of};
 use crate::record::Record;
 
+pub use chain::chain;
+
 /// What a check is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -25,6 +28,8 @@ pub enum Kind {
     Truth,
     /// Journal, manifest and texts tell the same story.
     Completeness,
+    /// Each run names the one before.
+    Chain,
 }
 
 /// What was checked, and what was found against it.
@@ -55,8 +60,8 @@ impl Check {
 pub struct Report {
     /// The folder.
     pub folder: Utf8PathBuf,
-    /// What the journal tells; empty when there is none that can be read.
-    pub record: Record,
+    /// What the journal tells, of one run; empty when there is none that can be read.
+    pub record: Option<Record>,
     /// Every check, in the order in which they are shown.
     pub checks: Vec<Check>,
 }
@@ -131,7 +136,7 @@ pub fn verify(folder: &Utf8Path, seal: Option<&str>) -> Result<Report, CannotRea
         checks.push(sightings::check(&evidence)?);
         checks.extend(story::checks(&evidence)?);
     }
-    Ok(Report { folder: folder.to_owned(), record: evidence.record, checks })
+    Ok(Report { folder: folder.to_owned(), record: Some(evidence.record), checks })
 }
 
 /// The events, or why there are none.
