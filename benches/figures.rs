@@ -47,6 +47,7 @@ const FIGURES: &[(&str, Measure)] = &[
     ("crash", crash),
     ("checks", checks),
     ("logs", logs),
+    ("verify", verify),
 ];
 
 /// What the command line asked for.
@@ -260,6 +261,42 @@ fn logs(table: &mut Table, _: &Asked) {
         beside: Some(("kubectl logs > file", direct.as_secs_f64())),
         limit: direct.as_secs_f64() * 2.0,
         unit: "s",
+    });
+}
+
+/// `verify` of a tree of 1 GiB, the passing sample with one more file, beside coreutils on the sums alone.
+fn verify(table: &mut Table, asked: &Asked) {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "cp -a \"$1\"/. . && head -c 1G /dev/urandom >more.log &&
+        find . -type f ! -name SHA256SUMS -printf '%P\\0' | sort -z | xargs -0 sha256sum >SHA256SUMS";
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/evidence/samples/pass");
+    let made =
+        Command::new("bash").args(["-c", script, "bash", sample]).current_dir(&folder).status().unwrap();
+    assert!(made.success());
+    let (mut verified, mut summed, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
+    for _ in 0..asked.runs {
+        let started = Instant::now();
+        peak = peak.max(peak_of(quiet(Command::new(TOOL).arg("verify").arg(folder.path())).spawn().unwrap()));
+        verified.push(started.elapsed());
+        let started = Instant::now();
+        let sums = ["--check", "--quiet", "SHA256SUMS"];
+        assert!(Command::new("sha256sum").args(sums).current_dir(&folder).status().unwrap().success());
+        summed.push(started.elapsed());
+    }
+    let (verified, summed) = (median(verified).as_secs_f64(), median(summed).as_secs_f64());
+    table.row(&Row {
+        figure: "verify of 1 GiB, peak memory (VmHWM)",
+        value: peak,
+        unit: "MiB",
+        limit: 32.0,
+        beside: None,
+    });
+    table.row(&Row {
+        figure: "verify of 1 GiB",
+        value: verified,
+        unit: "s",
+        limit: 2.0 * summed,
+        beside: Some(("sha256sum -c", summed)),
     });
 }
 

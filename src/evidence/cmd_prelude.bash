@@ -18,9 +18,9 @@ both=$overlay:${KUBECONFIG:-$HOME/.kube/config}
 export KUBECONFIG=$both KUBECACHEDIR=$replay/cache
 
 if [[ ${MUTATIONS-} == allowed ]]; then                 # only ever on the namespace of the run
-  uid=$(kubectl --context=@CONTEXT@ get namespace @NAMESPACE@ -o 'jsonpath={.metadata.uid}') || exit 2
-  want=@UID@
-  [[ $uid == "$want" ]] || { echo "Namespace "@NAMESPACE@" here is $uid, not the run's ($want): nothing was run." >&2; exit 2; }
+  namespace=@NAMESPACE@ want=@UID@
+  uid=$(kubectl --context=@CONTEXT@ get namespace "$namespace" -o 'jsonpath={.metadata.uid}') || exit 2
+  [[ $uid == "$want" ]] || { echo "Namespace $namespace here is $uid, not the run's ($want): nothing was run." >&2; exit 2; }
 fi
 
 same=0 differ=0 left_out=0 left='' id=''
