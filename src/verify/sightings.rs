@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::facts::{outcomes, printed};
+use super::facts::printed;
 use super::{Check, Evidence, Kind};
 use crate::events::{Conclusion, Sighting, What};
 use crate::facts::pod_table::{self, PodRow, WatchRow};
 use crate::reading::{self, Eyes, Look, Printed, TERMINATING};
 use crate::record::Record;
+use crate::runbook::step;
 use crate::verdict;
 
 pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
@@ -34,19 +35,27 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
     Ok(Check::new(Kind::Truth, what, found))
 }
 
-/// The rows of pods that the watch and the lists printed, each with its command.
+/// How a line of a command is read as a row of a pod.
+type ReadRow = fn(&str) -> Option<PodRow>;
+
+/// The commands that show pods, in the order in which they are taken.
+const SHOWING: [(&str, ReadRow); 2] = [("watch.pods", watched), ("list.pods", pod_table::list_row)];
+
+fn watched(line: &str) -> Option<PodRow> {
+    if let WatchRow::Pod(row) = pod_table::watch_row(line) { Some(row) } else { None }
+}
+
+/// The rows of pods that the watch and the lists printed, each with its command. Of a watch that ended with the run the
+/// journal does not tell which bytes are its own: the whole file is read.
 fn shown(evidence: &Evidence) -> io::Result<Vec<(&'static str, PodRow)>> {
     let mut rows = Vec::new();
-    for outcome in outcomes(&evidence.events) {
-        let row: fn(&str) -> Option<PodRow> = match outcome.id.as_str() {
-            "watch.pods" => {
-                |line| if let WatchRow::Pod(row) = pod_table::watch_row(line) { Some(row) } else { None }
-            }
-            "list.pods" => pod_table::list_row,
-            _ => continue,
+    for (id, row) in SHOWING {
+        let file = format!("{}/out/{id}.out", step(id).phase.folder());
+        let text = if evidence.files.contains(&file) {
+            fs_err::read(evidence.tree.path(&file))?
+        } else {
+            Vec::new()
         };
-        let id = if outcome.id == "watch.pods" { "watch.pods" } else { "list.pods" };
-        let text = printed(evidence, outcome.stdout.as_ref())?;
         // A last line without its end was not looked at.
         let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
         let lines = lines.map(|line| String::from_utf8_lossy(line).trim_end().to_owned());
