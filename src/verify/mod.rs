@@ -131,6 +131,8 @@ pub fn verify(folder: &Utf8Path, seal: Option<&str>) -> Result<Report, CannotRea
     let mut checks = files::checks(&evidence, &found, seal)?;
     if let Some(why) = unreadable {
         checks.push(Check::new(Kind::Truth, "journal.jsonl can be read", vec![why]));
+    } else if evidence.events.is_empty() {
+        checks.push(story::nothing_begun(&evidence));
     } else {
         checks.extend(facts::checks(&evidence)?);
         checks.push(sightings::check(&evidence)?);
@@ -146,7 +148,7 @@ fn journal(tree: &Tree) -> (Vec<Event>, Option<String>) {
         Err(error) => return (Vec::new(), Some(format!("journal.jsonl: {error}"))),
     };
     match events_of(&bytes) {
-        Ok(events) if matches!(events.first().map(|event| &event.what), Some(What::RunBegan(_))) => {
+        Ok(events) if events.first().is_none_or(|event| matches!(event.what, What::RunBegan(_))) => {
             (events, None)
         }
         Ok(_) => (Vec::new(), Some("journal.jsonl does not begin with the beginning of a run".to_owned())),

@@ -29,6 +29,15 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
     Ok(checks)
 }
 
+/// Where the journal holds nothing, the run was ended before it could be begun, and the manifest must not claim more.
+pub(super) fn nothing_begun(evidence: &Evidence) -> Check {
+    let manifest = evidence.tree.path("manifest.json");
+    let kept: Value = serde_json::from_slice(&fs_err::read(manifest).unwrap_or_default()).unwrap_or_default();
+    let claims = kept["verdict"] != "incomplete" || kept["commands"] != Value::Array(Vec::new());
+    let found = claims.then(|| "manifest.json tells of a run, and journal.jsonl of none".to_owned());
+    Check::new(Kind::Truth, "nothing was begun: the journal is empty", found.into_iter().collect())
+}
+
 /// The manifest, against the journal folded again. That of a run that was killed is of an earlier moment.
 fn manifest(evidence: &Evidence) -> io::Result<Vec<String>> {
     let bytes = match fs_err::read(evidence.tree.path("manifest.json")) {

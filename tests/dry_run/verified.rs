@@ -127,6 +127,13 @@ fn a_file_that_is_altered_added_missing_renamed_emptied_or_a_link_is_found() {
     altered(&|moved| std::fs::remove_file(moved.path("journal.jsonl")).unwrap(), "journal.jsonl");
     altered(&|moved| std::fs::remove_file(moved.path("manifest.json")).unwrap(), "manifest.json is missing");
     altered(
+        &|moved| {
+            std::fs::write(moved.path("journal.jsonl"), "").unwrap();
+            moved.with_the_sums_mended();
+        },
+        "manifest.json tells of a run, and journal.jsonl of none",
+    );
+    altered(
         &|moved| std::fs::write(moved.path("SHA256SUMS"), "no sum\n").unwrap(),
         "holds the line \"no sum\"",
     );
