@@ -49,3 +49,42 @@ impl Eyes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::pod_table::{WatchRow, watch_row};
+
+    fn looks(rows: &[&str]) -> Vec<Look> {
+        let mut eyes = Eyes::default();
+        let look = |row: &&str| match watch_row(row) {
+            WatchRow::Pod(row) => eyes.look(&row, &[]),
+            other => panic!("{other:?}"),
+        };
+        rows.iter().map(look).collect()
+    }
+
+    const FAILS: &str = "MODIFIED   api-1   0/1   Error         0   5s";
+    const GOES: &str = "MODIFIED   api-1   1/1   Terminating   0   5s";
+    const COMES: &str = "ADDED      api-1   0/1   Pending       0   0s";
+
+    #[test]
+    fn a_pod_is_looked_into_once() {
+        let other = FAILS.replace("api-1", "api-2");
+        assert_eq!(
+            looks(&[COMES, FAILS, FAILS, &other]),
+            [Look::None, Look::Closely, Look::None, Look::Closely]
+        );
+    }
+
+    #[test]
+    fn one_that_was_shown_going_may_fail() {
+        assert_eq!(looks(&[GOES, FAILS]), [Look::None, Look::Going]);
+    }
+
+    #[test]
+    fn another_one_under_its_name_is_looked_into_again() {
+        let rows = [GOES, FAILS, COMES, FAILS];
+        assert_eq!(looks(&rows), [Look::None, Look::Going, Look::None, Look::Closely]);
+    }
+}

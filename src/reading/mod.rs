@@ -33,11 +33,6 @@ pub fn events(record: &Record, printed: &Printed<'_>) -> Result<Vec<What>, Unrea
     row(&printed.outcome.id).map_or_else(|| Ok(Vec::new()), |row| (row.read)(record, printed))
 }
 
-/// Whether anything follows from the command of this id; an event of another kind follows from none alone.
-pub fn is_read(id: &str) -> bool {
-    row(id).is_some()
-}
-
 /// Whether what follows from the command of this id needs its standard output.
 pub fn needs_stdout(id: &str) -> bool {
     row(id).is_some_and(|row| row.stdout)

@@ -47,6 +47,7 @@ fn help(required: &[(&str, &str)]) -> String {
   staging-dry-run preflight    inputs, tools, access, permissions, guards; changes nothing
   staging-dry-run smoke        the ten checks alone
   staging-dry-run plan         every command that run would start; starts none
+  staging-dry-run verify DIR   whether evidence is what its run left, and its verdict follows from it
 
 It needs these inputs, for example:
 {}
