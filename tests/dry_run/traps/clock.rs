@@ -22,11 +22,11 @@ fn zone_where_midnight_is_in(left: SignedDuration) -> String {
 
 #[test]
 fn a_run_over_midnight_is_of_the_day_it_began() {
-    let zone = zone_where_midnight_is_in(SignedDuration::from_secs(4));
+    let zone = zone_where_midnight_is_in(SignedDuration::from_secs(8));
     let there = TimeZone::posix(&zone).unwrap();
     let today = || Timestamp::now().to_zoned_datetime(there.clone()).strftime("%Y%m%d").to_string();
     let began = today();
-    let late = healthy().new_pods("dpp-api", Fate::Ready, When::After(Duration::from_secs(5)));
+    let late = healthy().new_pods("dpp-api", Fate::Ready, When::After(Duration::from_secs(10)));
     let ran = Staging::on(late).with("TZ", &zone).run().exits(0);
     let ended = today();
     assert_ne!(began, ended, "it was to go on over midnight");
