@@ -134,6 +134,10 @@ fn a_file_that_is_altered_added_missing_renamed_emptied_or_a_link_is_found() {
         "manifest.json tells of a run, and journal.jsonl of none",
     );
     altered(
+        &|moved| _ = moved.edit("SHA256SUMS", |sums| sums + &"0".repeat(64) + "  /dev/zero\n"),
+        "/dev/zero is missing",
+    );
+    altered(
         &|moved| std::fs::write(moved.path("SHA256SUMS"), "no sum\n").unwrap(),
         "holds the line \"no sum\"",
     );
