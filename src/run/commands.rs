@@ -202,13 +202,7 @@ impl Run {
         if let Some((_, value)) = extra.iter().find(|(extra, _)| *extra == name) {
             return Some((*value).to_owned());
         }
-        match name {
-            "ROLLOUT_TIMEOUT" => Some(self.job.options.rollout_timeout.clone()),
-            "VERSION" => verdict::expected_version(&self.job.inputs.image_tag).map(str::to_owned),
-            // As in the shell: an unset variable is empty. That no manifest needs it, a guard has made sure.
-            "AWS_ACCOUNT_ID" => Some(self.job.inputs.value(name).unwrap_or_default()),
-            name => self.job.inputs.value(name),
-        }
+        self.ledger.read(|record| verdict::variable(&record.began.as_ref()?.1, name))
     }
 
     fn key_header(&self) -> Option<String> {

@@ -5,6 +5,7 @@
 //! [`crate::verdict`] and folded by [`crate::manifest`], as the run did.
 
 mod chain;
+mod commands;
 mod facts;
 mod files;
 mod sightings;
@@ -134,6 +135,7 @@ pub fn verify(folder: &Utf8Path, seal: Option<&str>) -> Result<Report, CannotRea
     } else if evidence.events.is_empty() {
         checks.push(story::nothing_begun(&evidence));
     } else {
+        checks.push(commands::check(&evidence));
         checks.extend(facts::checks(&evidence)?);
         checks.push(sightings::check(&evidence)?);
         checks.extend(story::checks(&evidence)?);

@@ -202,6 +202,11 @@ fn a_journal_that_says_what_nothing_printed_is_found_though_all_the_rest_fits() 
     let going =
         |line: &str| gone(line).replace("the pod is gone", "watch.pods had shown it Terminating before");
     forged(crashed, r#""event":"pod-judged""#, going).does_not_hold("it was not shown Terminating");
+
+    let older = |line: &str| line.replace("v0.4.2.2", "v0.4.2.1");
+    let passed = scenario_ran("healthy");
+    forged(passed, r#""event":"command-starts","id":"apply.api""#, older)
+        .does_not_hold("apply.api is no command of the runbook");
 }
 
 #[test]
