@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails here")]
 
+#[path = "staging/two_threads.rs"]
+mod two_threads;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -12,6 +15,7 @@ use std::sync::Mutex;
 use camino::Utf8Path;
 use staging_dry_run::evidence::{Tree, redaction::Forms, seal, sha256_of_bytes};
 use staging_dry_run::verify::verify;
+use two_threads::each_on_two_threads;
 
 const SAMPLES: [&str; 5] = ["pass", "stop-1", "stop-2", "stop-3", "stop-4"];
 
@@ -31,17 +35,6 @@ fn sums(sample: &str) -> BTreeMap<String, String> {
 /// Where the bytes of a file are altered: at each, or once a block.
 fn places(length: usize, block: usize) -> impl Iterator<Item = usize> {
     (0..length).step_by(if length > LONG { block.max(64) } else { block })
-}
-
-/// Does the same with each, on two threads.
-fn each_on_two_threads<T: Send>(all: impl Iterator<Item = T> + Send, what: impl Fn(T) + Sync) {
-    let all = Mutex::new(all);
-    let next = || all.lock().unwrap().next();
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| std::iter::from_fn(next).for_each(&what));
-        }
-    });
 }
 
 #[test]

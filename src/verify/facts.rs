@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{Check, Evidence, Kind};
+use super::{Check, Evidence, Kind, clipped};
 use crate::events::{Event, ManifestFile, Outcome, Stretch, What};
 use crate::evidence::sha256_of_bytes;
 use crate::facts::manifest_text;
@@ -69,9 +69,12 @@ fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
             None => found.push(format!("{id}: the journal does not say what it printed")),
         }
     }
-    found.extend(
-        told.into_iter().map(|what| format!("the journal says what nothing printed: {}", in_short(what))),
-    );
+    found.extend(told.into_iter().map(|what| {
+        format!(
+            "the journal says what nothing printed: {}",
+            clipped(serde_json::to_string(what).unwrap_or_default(), 160)
+        )
+    }));
     Ok((found, number))
 }
 
@@ -96,15 +99,6 @@ fn is_read(what: &What) -> bool {
             | What::CheckAnswered { .. }
             | What::LatencySampled { .. }
     )
-}
-
-pub(super) fn in_short(what: &What) -> String {
-    const MOST: usize = 160;
-    let json = serde_json::to_string(what).unwrap_or_default();
-    match json.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &json[..end]),
-        None => json,
-    }
 }
 
 /// What commands printed into one file stands there without a gap, and nothing else does.

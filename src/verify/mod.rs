@@ -157,3 +157,11 @@ fn journal(tree: &Tree) -> (Vec<Event>, Option<String>) {
         Err(error) => (Vec::new(), Some(format!("journal.jsonl holds a line that is no event: {error}"))),
     }
 }
+
+/// At most so many characters of a text; what was cut off is told by `…`.
+fn clipped(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::Value;
 
-use super::{Check, Evidence, Kind};
+use super::{Check, Evidence, Kind, clipped};
 use crate::evidence::{SUMS, cmd_txt};
 use crate::manifest::Manifest;
 use crate::record::Record;
@@ -86,10 +86,8 @@ fn differences(kept: &Value, again: &Value) -> Vec<String> {
     let (kept, again) = (kept.as_object().unwrap_or(&none), again.as_object().unwrap_or(&none));
     let names = kept.keys().chain(again.keys().filter(|name| !kept.contains_key(*name)));
     let differing = names.filter(|name| kept.get(*name) != again.get(*name));
-    let in_short = |value: Option<&Value>| {
-        let text = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-        text.char_indices().nth(80).map_or(text.clone(), |(end, _)| format!("{}…", &text[..end]))
-    };
+    let in_short =
+        |value: Option<&Value>| clipped(value.map_or_else(|| "nothing".to_owned(), Value::to_string), 80);
     differing
         .map(|name| {
             let (kept, again) = (in_short(kept.get(name)), in_short(again.get(name)));

@@ -10,15 +10,8 @@ mod in_the_middle;
 mod killed;
 #[path = "../staging/mod.rs"]
 mod staging;
+#[path = "../staging/two_threads.rs"]
+mod two_threads;
 mod under_strace;
 
-/// Does the same with each, on two threads.
-fn each_on_two_threads<T: Send>(all: impl Iterator<Item = T> + Send, what: impl Fn(T) + Sync) {
-    let all = std::sync::Mutex::new(all);
-    let next = || all.lock().unwrap().next();
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| std::iter::from_fn(next).for_each(&what));
-        }
-    });
-}
+use two_threads::each_on_two_threads;
