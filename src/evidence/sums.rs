@@ -6,22 +6,36 @@ use fs_err::File;
 use sha2::{Digest, Sha256};
 
 use super::Tree;
+use crate::record::Record;
+use crate::texts;
 
 /// The file the sums stand in, in the form `sha256sum -c` reads.
 pub const SUMS: &str = "SHA256SUMS";
 
-/// Writes `SHA256SUMS` over every file of the tree but itself, and returns its own SHA-256: the seal.
+/// What is said of the run in a form that other tools know: its subject is the seal.
+pub const ATTESTATION: &str = "attestation.json";
+
+/// The signature of [`SUMS`], if the run was told to sign: named as `ssh-keygen -Y sign` does.
+pub const SIGNATURE: &str = "SHA256SUMS.sig";
+
+/// What has no sum, because it is made from the sums.
+pub const ABOVE_THE_SUMS: [&str; 3] = [SUMS, ATTESTATION, SIGNATURE];
+
+/// Writes `SHA256SUMS` over every file of the tree but [what is made from them](ABOVE_THE_SUMS), and what is attested
+/// of their own SHA-256, the seal, which it returns.
 ///
 /// # Errors
-/// When a file can't be read, or the sums can't be written.
-pub fn seal(tree: &Tree) -> io::Result<String> {
+/// When a file can't be read, or the sums or the attestation can't be written.
+pub fn seal(tree: &Tree, record: &Record) -> io::Result<String> {
     let mut sums = String::new();
-    for file in tree.list()?.iter().filter(|file| *file != SUMS) {
+    for file in tree.list()?.iter().filter(|file| !ABOVE_THE_SUMS.contains(&file.as_str())) {
         // Formatting into a String can't fail.
         let _ = writeln!(sums, "{}  {file}", sha256_of_file(&tree.path(file))?);
     }
     tree.replace(SUMS, sums.as_bytes())?;
-    Ok(sha256_of_bytes(sums.as_bytes()))
+    let seal = sha256_of_bytes(sums.as_bytes());
+    tree.replace_text(ATTESTATION, &texts::attestation(record, &seal))?;
+    Ok(seal)
 }
 
 /// The SHA-256 of a file's bytes, in lower-case hexadecimal digits.

@@ -57,13 +57,13 @@ impl Run {
         self.seal()
     }
 
-    /// Writes the last manifest, and the sums over everything.
+    /// Writes the last manifest, the sums over everything, and what is attested of it.
     fn seal(&self) -> Result<Option<Place>, Error> {
         if self.job.scope != Scope::Whole {
             return Ok(None);
         }
         self.save()?;
-        let seal = evidence::seal(&self.tree)?;
+        let seal = self.ledger.read(|record| evidence::seal(&self.tree, record))?;
         Ok(Some(Place { evidence: self.tree.root().to_string(), seal: Some(seal) }))
     }
 

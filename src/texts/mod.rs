@@ -1,7 +1,9 @@
 //! Files for a person who looks, each a function of the record: the journal holds all of it, too.
 
+mod attestation;
 mod smoke;
 
+pub use attestation::attestation;
 pub use smoke::{http_samples, results};
 
 use std::fmt::Write as _;

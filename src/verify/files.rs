@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use camino::Utf8Path;
+use serde_json::Value;
 
 use super::{Check, Evidence, Kind};
-use crate::evidence::{SUMS, sha256_of_file};
+use crate::evidence::{ABOVE_THE_SUMS, ATTESTATION, SUMS, sha256_of_file};
 
 /// What stands in a folder.
 pub(super) struct Found {
@@ -67,7 +68,8 @@ pub(super) fn checks(evidence: &Evidence, found: &Found, seal: Option<&str>) -> 
             Err(error) => differing.push(format!("{file} can't be read: {error}")),
         }
     }
-    let there: BTreeSet<&String> = found.files.iter().filter(|file| *file != SUMS).collect();
+    let there: BTreeSet<&String> =
+        found.files.iter().filter(|file| !ABOVE_THE_SUMS.contains(&file.as_str())).collect();
     let summed: BTreeSet<&String> = listed.keys().collect();
     let missing = summed.difference(&there).map(|file| format!("{file} is missing"));
     let more = there.difference(&summed).map(|file| format!("{file} was not there when the run was sealed"));
@@ -78,6 +80,10 @@ pub(super) fn checks(evidence: &Evidence, found: &Found, seal: Option<&str>) -> 
         integrity("no file is missing, none is more, there is no link".to_owned(), set),
     ];
     let is = sha256_of_file(&evidence.tree.path(SUMS))?;
+    checks.push(integrity(
+        format!("{ATTESTATION} is about these {SUMS}"),
+        attested(evidence, &is).err().into_iter().collect(),
+    ));
     checks.push(match seal {
         Some(seal) if seal.eq_ignore_ascii_case(&is) => integrity(format!("the seal is {is}"), Vec::new()),
         Some(seal) => {
@@ -89,6 +95,23 @@ pub(super) fn checks(evidence: &Evidence, found: &Found, seal: Option<&str>) -> 
         }
     });
     Ok(checks)
+}
+
+/// Whether the first subject of the attestation is the seal.
+fn attested(evidence: &Evidence, seal: &str) -> Result<(), String> {
+    if !evidence.files.iter().any(|file| file == ATTESTATION) {
+        return Err(format!("{ATTESTATION} is missing, though the run was sealed"));
+    }
+    let statement: Value =
+        fs_err::read(evidence.tree.path(ATTESTATION)).map_err(|error| error.to_string()).and_then(
+            |bytes| serde_json::from_slice(&bytes).map_err(|error| format!("{ATTESTATION}: {error}")),
+        )?;
+    let about = &statement["subject"][0]["digest"]["sha256"];
+    if about == seal {
+        Ok(())
+    } else {
+        Err(format!("{ATTESTATION} is about {about}, and {SUMS} has the hash {seal}"))
+    }
 }
 
 /// The sums, by file, and the lines that are none.

@@ -5,7 +5,7 @@ use std::io;
 use serde_json::Value;
 
 use super::{Check, Evidence, Kind, clipped};
-use crate::evidence::{SUMS, cmd_txt};
+use crate::evidence::{ABOVE_THE_SUMS, ATTESTATION, SUMS, cmd_txt, sha256_of_file};
 use crate::manifest::Manifest;
 use crate::record::Record;
 use crate::runbook::Phase;
@@ -115,7 +115,7 @@ fn listed_files(evidence: &Evidence) -> Check {
             "its files were not listed: the run was ended before",
         );
     };
-    let there = |file: &&String| *file != SUMS;
+    let there = |file: &&String| !ABOVE_THE_SUMS.contains(&file.as_str());
     let more = evidence.files.iter().filter(there).filter(|file| !listed.contains(file));
     let missing = listed.iter().filter(|file| !evidence.files.contains(file));
     let found = more
@@ -158,6 +158,10 @@ fn texts_again(evidence: &Evidence) -> io::Result<Check> {
         ("smoke/results.json".to_owned(), texts::results(record)),
         ("smoke/http_samples.log".to_owned(), texts::http_samples(record, answer)?),
     ]);
+    if evidence.files.iter().any(|file| file == SUMS) {
+        let seal = sha256_of_file(&evidence.tree.path(SUMS))?;
+        made.push((ATTESTATION.to_owned(), texts::attestation(record, &seal)));
+    }
     made.retain(|(file, _)| evidence.files.contains(file));
     let mut found = Vec::new();
     for (file, text) in &made {

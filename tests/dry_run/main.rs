@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod arrives;
+mod attested;
 mod bad_input;
 mod cmd_txt;
 #[path = "../staging/page.rs"]

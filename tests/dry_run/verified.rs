@@ -6,6 +6,9 @@ use std::process::{Command, Output};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use staging_dry_run::evidence::redaction::Forms;
+use staging_dry_run::evidence::{Tree, events_of, seal};
+use staging_dry_run::record::Record;
 
 use super::staging::under_way::UnderWay;
 use super::staging::{Ran, Staging, copy_folder, scenario_ran};
@@ -41,14 +44,11 @@ impl Moved {
         self
     }
 
-    /// Makes the sums anew, as whoever alters evidence would.
+    /// Makes the sums and what is attested of them anew, as whoever alters evidence would.
     fn with_the_sums_mended(&self) -> &Self {
-        let script =
-            "find . -type f ! -name SHA256SUMS -printf '%P\\0' | sort -z | xargs -0 sha256sum >SHA256SUMS.new
-            mv SHA256SUMS.new SHA256SUMS";
-        let status =
-            Command::new("bash").args(["-c", script]).current_dir(self.folder.path()).status().unwrap();
-        assert!(status.success());
+        let events = events_of(&std::fs::read(self.path("journal.jsonl")).unwrap()).unwrap();
+        let tree = Tree::new(self.path("").try_into().unwrap(), Forms::of(&[]).unwrap());
+        seal(&tree, &Record::of(&events)).unwrap();
         self
     }
 
@@ -141,6 +141,18 @@ fn a_file_that_is_altered_added_missing_renamed_emptied_or_a_link_is_found() {
         &|moved| std::fs::write(moved.path("SHA256SUMS"), "no sum\n").unwrap(),
         "holds the line \"no sum\"",
     );
+    altered(
+        &|moved| std::fs::remove_file(moved.path("attestation.json")).unwrap(),
+        "attestation.json is missing",
+    );
+    altered(
+        &|moved| _ = moved.edit("attestation.json", |text| text.replace("PASSED", "WARNED")),
+        "attestation.json does not say what the journal does",
+    );
+    altered(
+        &|moved| _ = moved.edit("attestation.json", set("/subject/0/digest/sha256", json!("0"))),
+        "attestation.json is about \"0\"",
+    );
     let (status, said) = verify(&ran.evidence(), &["--seal", &"0".repeat(64)]);
     assert!(status == Some(1) && said.contains("and not 0000"), "{said}");
 }
@@ -179,7 +191,7 @@ fn forged(ran: &Ran, event: &str, edit: impl Fn(&str) -> String) -> Moved {
         text.replacen(line, &edit(line), 1)
     });
     let journal = std::fs::read(moved.path("journal.jsonl")).unwrap();
-    let events = staging_dry_run::evidence::events_of(&journal).unwrap();
+    let events = events_of(&journal).unwrap();
     let manifest = staging_dry_run::manifest::Manifest::fold(&events);
     std::fs::write(moved.path("manifest.json"), serde_json::to_string_pretty(&manifest).unwrap() + "\n")
         .unwrap();
