@@ -14,7 +14,8 @@ use crate::inputs::{self, Inputs};
 use crate::moment::millis;
 use crate::report::{self, Verbosity};
 use crate::run::{self, Job, NotBegun, Surroundings, find_root};
-use crate::verify;
+use crate::verify::{self, Outside, Signers};
+use crate::{signature, tools};
 
 /// Carries out the Staging Dry Run Runbook with kubectl, curl and jq, and keeps what they print as evidence.
 #[derive(Parser)]
@@ -46,8 +47,11 @@ enum Asked {
         /// The hash after `Seal:` in the run's output
         #[arg(long, value_name = "HASH", value_parser = sha256)]
         seal: Option<String>,
+        /// A public key, or allowed signers (ssh-keygen(1)): check that one of them signed the run
+        #[arg(long, value_name = "FILE")]
+        signed_by: Option<Utf8PathBuf>,
         /// DIR is the folder of many runs: check that each names the one before, over days
-        #[arg(long, conflicts_with = "seal")]
+        #[arg(long, conflicts_with_all = ["seal", "signed_by"])]
         chain: bool,
     },
     /// Show the runbook's own words for a step, stop rule, criterion, check or exit code
@@ -104,6 +108,9 @@ struct RunOptions {
     /// Let nobody else read the evidence: folders of mode 0700, files of 0600, whatever the umask
     #[arg(long)]
     private: bool,
+    /// Sign the sums of the evidence with this SSH key: a private one, or a public one whose other half ssh-agent holds
+    #[arg(long, value_name = "KEY")]
+    sign_with: Option<Utf8PathBuf>,
     /// STATUS words of a pod that stop the run beside `CrashLoopBackOff` and `Error` (stop rule 2)
     #[arg(long, value_name = "STATUS", value_delimiter = ',')]
     stop_on: Vec<String>,
@@ -134,7 +141,9 @@ pub fn main(arguments: Vec<OsString>, surroundings: &Surroundings) -> u8 {
         Asked::Explain { id } => report::explain(id.as_deref()),
         Asked::Plan { .. } => plan(surroundings),
         Asked::Verify { dir, chain: true, .. } => verified(verify::chain(&dir)),
-        Asked::Verify { dir, seal, .. } => verified(verify::verify(&dir, seal.as_deref())),
+        Asked::Verify { dir, seal, signed_by, .. } => {
+            check(&dir, seal.as_deref(), signed_by.as_deref(), surroundings)
+        }
         Asked::Preflight(common) => carry_out(Scope::Preflight, common.into(), argv, surroundings),
         Asked::Smoke(smoke) => carry_out(Scope::Smoke, smoke.into(), argv, surroundings),
         Asked::Run(options) => carry_out(Scope::Whole, options, argv, surroundings),
@@ -175,6 +184,7 @@ fn job(
         no_apply,
         strict,
         private,
+        sign_with,
         stop_on,
         rollout_timeout,
     } = asked;
@@ -206,6 +216,7 @@ fn job(
             keep_secrets: common.keep_secrets,
             rollout_timeout,
             health_timeout_ms: millis(health_timeout),
+            sign_with: sign_with.map(|key| here.join(key)),
         },
         manifests: root.join(common.manifests),
         evidence: root.join(common.evidence),
@@ -224,6 +235,25 @@ fn plan(surroundings: &Surroundings) -> u8 {
     let inputs = inputs::read(|name| surroundings.variable(name).map(ToOwned::to_owned)).ok();
     report::plan(&run::plan(inputs.as_ref()));
     0
+}
+
+fn check(
+    dir: &Utf8Path,
+    seal: Option<&str>,
+    signed_by: Option<&Utf8Path>,
+    surroundings: &Surroundings,
+) -> u8 {
+    let needed = if signed_by.is_some() { &signature::PROGRAMS[..] } else { &[] };
+    match tools::look_up(needed.iter().copied(), surroundings.variable("PATH"), &surroundings.folder) {
+        Ok(programs) => {
+            let signers = signed_by.map(|file| Signers { file, programs: &programs });
+            verified(verify::verify(dir, &Outside { seal, signers }))
+        }
+        Err(missing) => {
+            report::refuse(&missing.to_string());
+            2
+        }
+    }
 }
 
 /// Exit 0: it holds. 1: it does not. 2: it can't be read.
@@ -290,6 +320,7 @@ impl From<SmokeOptions> for RunOptions {
             no_apply: false,
             strict: false,
             private: false,
+            sign_with: None,
             stop_on: Vec::new(),
             rollout_timeout: "5m".to_owned(),
         }

@@ -24,6 +24,9 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// The sums could not be signed.
+    #[error(transparent)]
+    Signature(#[from] crate::signature::SignatureError),
     /// Something of ours that can't be set up.
     #[error("{what}: {cause}")]
     Setup {

@@ -9,7 +9,8 @@
 //! | [`run`] | the procedure, one file a phase | everything but `cli` |
 //! | [`exec`] | starting and ending subprocesses; the only user of `duct` | pure rooms |
 //! | [`evidence`] | the only writer of the evidence tree | pure rooms |
-//! | [`verify`] | whether evidence holds, offline | `evidence`, and pure rooms |
+//! | [`signature`] | ssh-keygen's signature of the sums | `evidence`, `exec` |
+//! | [`verify`] | whether evidence holds, offline | `evidence`, `signature`, and pure rooms |
 //! | [`report`] | the only printer; consumes events | pure rooms |
 //! | [`inputs`], [`tools`] | what the run was given, and what it runs with | pure rooms, and `exec`'s types |
 //! | [`runbook`], [`command`], [`facts`], [`moment`], [`events`], [`reading`], [`record`], [`verdict`], [`manifest`], [`texts`] | no I/O, no clock, no environment | each other |
@@ -29,6 +30,7 @@ pub mod record;
 pub mod report;
 pub mod run;
 pub mod runbook;
+pub mod signature;
 pub mod texts;
 pub mod tools;
 pub mod verdict;

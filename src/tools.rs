@@ -16,6 +16,7 @@ const HOW_TO_GET: &[(&str, &str)] = &[
     ("jq", "apt-get install jq, dnf install jq, or brew install jq"),
     ("cat", "it is a part of coreutils: apt-get install coreutils"),
     ("sed", "apt-get install sed, or dnf install sed"),
+    ("ssh-keygen", "it is a part of OpenSSH: apt-get install openssh-client, or dnf install openssh"),
 ];
 
 /// Programs that are not there.
@@ -30,8 +31,7 @@ impl Missing {
     fn told(&self) -> String {
         let count = self.names.len();
         let (programs, are) = if count == 1 { ("program", "is") } else { ("programs", "are") };
-        let mut text =
-            format!("Refused: {count} {programs} the runbook needs {are} not on PATH. Nothing was run.\n");
+        let mut text = format!("Refused: {count} needed {programs} {are} not on PATH. Nothing was run.\n");
         for name in &self.names {
             let how = HOW_TO_GET.iter().find(|(program, _)| program == name).map_or("", |(_, how)| how);
             // Formatting into a String can't fail.
@@ -42,13 +42,26 @@ impl Missing {
     }
 }
 
-/// Every program the rows name, looked up in `path`.
+/// Every program the rows name, and these, looked up in `path`.
 ///
 /// # Errors
 /// [`Missing`], with all that are not there.
-pub fn find(path: Option<&OsStr>, folder: &Path) -> Result<Programs, Missing> {
-    let found: Vec<(String, Option<PathBuf>)> = names()
+pub fn find(more: &[&str], path: Option<&OsStr>, folder: &Path) -> Result<Programs, Missing> {
+    look_up(names().into_iter().chain(more.iter().map(|name| (*name).to_owned())), path, folder)
+}
+
+/// These programs, looked up in `path`.
+///
+/// # Errors
+/// [`Missing`], with all that are not there.
+pub fn look_up(
+    names: impl IntoIterator<Item = impl Into<String>>,
+    path: Option<&OsStr>,
+    folder: &Path,
+) -> Result<Programs, Missing> {
+    let found: Vec<(String, Option<PathBuf>)> = names
         .into_iter()
+        .map(Into::into)
         .map(|name| {
             let at = which::which_in(&name, path, folder).ok();
             (name, at)
@@ -72,18 +85,20 @@ fn names() -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signature;
 
     #[test]
     fn every_program_of_the_rows_can_be_got() {
         let known: BTreeSet<String> = HOW_TO_GET.iter().map(|(name, _)| (*name).to_owned()).collect();
-        assert_eq!(names(), known);
+        let signing = signature::PROGRAMS.map(str::to_owned);
+        assert_eq!(names().into_iter().chain(signing).collect::<BTreeSet<_>>(), known);
     }
 
     #[test]
     fn all_that_are_missing_stand_in_one_message() {
         let empty = tempfile::tempdir().unwrap();
-        let missing = find(Some(empty.path().as_os_str()), empty.path()).unwrap_err().to_string();
-        assert!(missing.starts_with("Refused: 5 programs"), "{missing}");
+        let missing = find(&[], Some(empty.path().as_os_str()), empty.path()).unwrap_err().to_string();
+        assert!(missing.starts_with("Refused: 5 needed programs are not on PATH"), "{missing}");
         assert!(missing.contains("jq is not found\n      get it        apt-get install jq"), "{missing}");
     }
 }

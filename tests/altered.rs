@@ -17,7 +17,7 @@ use staging_dry_run::evidence::redaction::Forms;
 use staging_dry_run::evidence::{ATTESTATION, Tree, events_of, seal, sha256_of_bytes};
 use staging_dry_run::record::Record;
 use staging_dry_run::texts;
-use staging_dry_run::verify::verify;
+use staging_dry_run::verify::{Outside, verify};
 use two_threads::each_on_two_threads;
 
 const SAMPLES: [&str; 5] = ["pass", "stop-1", "stop-2", "stop-3", "stop-4"];
@@ -123,7 +123,7 @@ fn with_the_sums_mended_what_decides_is_found_from_the_bytes_alone() {
                 if let Some(record) = record(copy.path()) {
                     seal(&tree, &record).unwrap();
                 }
-                let holds = verify(folder, None).unwrap().holds();
+                let holds = verify(folder, &Outside::default()).unwrap().holds();
                 let mut found = found.lock().unwrap();
                 let (of_it, in_all) = found.entry(row(&file)).or_default();
                 *of_it += u32::from(!holds);
@@ -132,7 +132,7 @@ fn with_the_sums_mended_what_decides_is_found_from_the_bytes_alone() {
             std::fs::write(copy.path().join(&file), &bytes).unwrap();
         }
         seal(&tree, &record(copy.path()).unwrap()).unwrap();
-        assert!(verify(folder, None).unwrap().holds());
+        assert!(verify(folder, &Outside::default()).unwrap().holds());
     });
     let found = found.into_inner().unwrap();
     let each: Vec<&str> =

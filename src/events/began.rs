@@ -1,3 +1,4 @@
+use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// Who runs what, on what: the first event of a journal.
@@ -56,6 +57,9 @@ pub struct Options {
     pub rollout_timeout: String,
     /// How long `/health` and `/readyz` may take to answer 200, in ms.
     pub health_timeout_ms: u64,
+    /// The SSH key that was to sign the sums, by its path.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sign_with: Option<Utf8PathBuf>,
 }
 
 /// The person and the machine.

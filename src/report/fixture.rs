@@ -208,6 +208,7 @@ pub(super) fn began() -> Began {
             keep_secrets: false,
             rollout_timeout: "5m".into(),
             health_timeout_ms: 120_000,
+            sign_with: None,
         },
         with_key: true,
         who: Who { user: None, host: None, ci: None },

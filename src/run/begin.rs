@@ -13,13 +13,13 @@ use crate::error::Error;
 use crate::events::{Began, Event, PreviousRun, Program, RunbookId, Scope, Target, What};
 use crate::evidence::redaction::Forms;
 use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, sha256_of_bytes};
-use crate::exec::Halt;
+use crate::exec::{Halt, Programs};
 use crate::inputs::Inputs;
 use crate::record::Record;
 use crate::report::{self, Screen};
 use crate::runbook::document;
-use crate::tools;
 use crate::verdict::{self, Verdict};
+use crate::{signature, tools};
 
 /// Where a run keeps what it writes.
 struct Place {
@@ -32,9 +32,11 @@ struct Place {
 impl Run {
     /// Finds the tools, takes the lock, makes room for the evidence, and writes the first event.
     pub(super) fn begin(job: Job, surroundings: &Surroundings) -> Result<Self, NotBegun> {
-        let programs = tools::find(surroundings.variable("PATH"), &surroundings.folder)
+        let signing = if job.options.sign_with.is_some() { &signature::PROGRAMS[..] } else { &[] };
+        let programs = tools::find(signing, surroundings.variable("PATH"), &surroundings.folder)
             .map_err(|missing| NotBegun::Refused(missing.to_string()))?;
         let signals = Signals::heed()?;
+        refuse_a_key_that_does_not_sign(&job, &programs, &signals)?;
         let clock = Clock::start();
         let run_id = run_id(&clock);
         let place = place(&job, &run_id, &clock)?;
@@ -105,6 +107,20 @@ fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Place, NotBegun> {
         ..previous
     });
     Ok(Place { folder, previous, lock: Some(lock), reserve })
+}
+
+/// Nobody is there to be asked for a passphrase when the run ends.
+fn refuse_a_key_that_does_not_sign(
+    job: &Job,
+    programs: &Programs,
+    signals: &Signals,
+) -> Result<(), NotBegun> {
+    let Some(key) = &job.options.sign_with else { return Ok(()) };
+    signature::try_key(programs, key, &signals.first).map_err(|error| {
+        NotBegun::Refused(format!(
+            "Refused: --sign-with {key} signs nothing: {error}.\nNothing was run. Give a private key without a passphrase, or a public key whose other half ssh-agent holds (ssh-add -L)."
+        ))
+    })
 }
 
 /// Before anything is written, and long before anything is changed.

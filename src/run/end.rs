@@ -1,12 +1,12 @@
 use super::{Break, Run};
 use crate::error::Error;
 use crate::events::{Scope, What};
-use crate::evidence::{self, cmd_txt};
+use crate::evidence::{self, SIGNATURE, cmd_txt};
 use crate::manifest::Manifest;
 use crate::record::Record;
 use crate::report::{self, Place};
 use crate::runbook::Phase;
-use crate::verdict;
+use crate::{signature, verdict};
 
 impl Run {
     /// Brings a run to its end, however it came there: dump, journal, manifest, seal, verdict. Returns the exit
@@ -18,6 +18,7 @@ impl Run {
             // The disk may take no more; what is on it says `incomplete`.
             self.seal().unwrap_or(None)
         });
+        let unsigned = place.as_ref().and_then(|_| self.sign().err());
         let code = self.ledger.screen(|_, record| {
             let judgement = verdict::judge(record);
             report::closing(record, &judgement, self.job.scope, place.as_ref());
@@ -27,7 +28,13 @@ impl Run {
             // It was ours, and held nothing but this run.
             let _ = fs_err::remove_dir_all(self.tree.root());
         }
-        code
+        match unsigned {
+            Some(error) => {
+                report::fail(&format!("the evidence is kept, and not signed: {error}"));
+                4
+            }
+            None => code,
+        }
     }
 
     fn close(&mut self, result: Result<(), Break>) -> Result<Option<Place>, Error> {
@@ -65,6 +72,12 @@ impl Run {
         self.save()?;
         let seal = self.ledger.read(|record| evidence::seal(&self.tree, record))?;
         Ok(Some(Place { evidence: self.tree.root().to_string(), seal: Some(seal) }))
+    }
+
+    fn sign(&self) -> Result<(), Error> {
+        let Some(key) = &self.job.options.sign_with else { return Ok(()) };
+        let signature = signature::sign(&self.programs, self.tree.root(), key, &self.signals.second)?;
+        Ok(self.tree.replace(SIGNATURE, &signature)?)
     }
 
     fn stopped(&self) -> bool {

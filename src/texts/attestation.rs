@@ -13,7 +13,7 @@ use crate::verdict::{self, Judgement, State, Verdict};
 #[derive(Serialize)]
 struct Statement {
     #[serde(rename = "_type")]
-    statement_type: &'static str,
+    kind: &'static str,
     subject: Vec<Resource>,
     #[serde(rename = "predicateType")]
     predicate_type: &'static str,
@@ -64,7 +64,7 @@ pub fn attestation(record: &Record, seal: &str) -> String {
     let Some((_, began)) = &record.began else { return String::new() };
     let judgement = verdict::judge(record);
     let statement = Statement {
-        statement_type: "https://in-toto.io/Statement/v1",
+        kind: "https://in-toto.io/Statement/v1",
         subject: subjects(record, began, &judgement, seal),
         predicate_type: "https://in-toto.io/attestation/test-result/v0.1",
         predicate: test_result(record, began, &judgement),

@@ -22,8 +22,7 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
 /// What a command printed, as far as it is kept.
 pub(super) fn printed(evidence: &Evidence, stretch: Option<&Stretch>) -> io::Result<Vec<u8>> {
     let Some(stretch) = stretch else { return Ok(Vec::new()) };
-    let bytes =
-        if evidence.files.contains(&stretch.file) { evidence.tree.read(Some(stretch))? } else { Vec::new() };
+    let bytes = if evidence.has(&stretch.file) { evidence.tree.read(Some(stretch))? } else { Vec::new() };
     Ok(bytes)
 }
 
@@ -140,7 +139,7 @@ fn manifests(evidence: &Evidence) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     for manifest in &evidence.record.manifests {
         let file = format!("inputs/{}", manifest.file);
-        if !evidence.files.contains(&file) {
+        if !evidence.has(&file) {
             let refused =
                 manifest.unreadable.is_some() || manifest.holds_secret || !manifest.holds_named.is_empty();
             if !refused {

@@ -14,7 +14,7 @@ pub(super) struct Found {
     /// The paths of its files, sorted.
     pub(super) files: Vec<String>,
     /// What is there and is no file: a link, a socket, a name that is no text.
-    others: Vec<String>,
+    pub(super) others: Vec<String>,
 }
 
 /// Looks into a folder and those below, through no link.
@@ -38,30 +38,18 @@ pub(super) fn find(folder: &Utf8Path) -> io::Result<Found> {
     Ok(found)
 }
 
-pub(super) fn checks(evidence: &Evidence, found: &Found, seal: Option<&str>) -> io::Result<Vec<Check>> {
-    let integrity = |what: String, found| Check::new(Kind::Integrity, what, found);
-    let no_others: Vec<String> = found.others.iter().map(|other| format!("{other} is no file")).collect();
-    let Some(sums) = found.files.iter().any(|file| file == SUMS).then(|| sums(evidence)).transpose()? else {
-        let unsealed = if evidence.record.ended.is_some() {
-            integrity(
-                "the run was sealed".to_owned(),
-                vec![format!("{SUMS} is missing, though the run ended")],
-            )
-        } else {
-            let what = format!("not sealed: the run was ended before it could write {SUMS}");
-            Check::not_possible(Kind::Integrity, what)
-        };
-        let no_seal = seal
-            .map(|_| integrity("the seal".to_owned(), vec![format!("there is no {SUMS} it could be of")]));
-        return Ok([unsealed, integrity("there are only files".to_owned(), no_others)]
-            .into_iter()
-            .chain(no_seal)
-            .collect());
-    };
-    let (listed, malformed) = sums;
+pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<Check>> {
+    let others = others.iter().map(|other| format!("{other} is no file"));
+    if !evidence.has(SUMS) {
+        return Ok(vec![
+            unsealed(evidence),
+            Check::new(Kind::Integrity, "there are only files", others.collect()),
+        ]);
+    }
+    let (listed, malformed) = sums(evidence)?;
     let mut differing = malformed;
     // One that was not found is told below, and not opened: its name may lead elsewhere.
-    for (file, sum) in listed.iter().filter(|(file, _)| found.files.contains(file)) {
+    for (file, sum) in listed.iter().filter(|(file, _)| evidence.has(file)) {
         match sha256_of_file(&evidence.tree.path(file)) {
             Ok(is) if is == *sum => {}
             Ok(_) => differing.push(format!("{file} is not what it was")),
@@ -69,49 +57,42 @@ pub(super) fn checks(evidence: &Evidence, found: &Found, seal: Option<&str>) -> 
         }
     }
     let there: BTreeSet<&String> =
-        found.files.iter().filter(|file| !ABOVE_THE_SUMS.contains(&file.as_str())).collect();
+        evidence.files.iter().filter(|file| !ABOVE_THE_SUMS.contains(&file.as_str())).collect();
     let summed: BTreeSet<&String> = listed.keys().collect();
     let missing = summed.difference(&there).map(|file| format!("{file} is missing"));
     let more = there.difference(&summed).map(|file| format!("{file} was not there when the run was sealed"));
-    let set = missing.chain(more).chain(no_others).collect();
-    let number = listed.len();
-    let mut checks = vec![
-        integrity(format!("{number} files are what {SUMS} says"), differing),
-        integrity("no file is missing, none is more, there is no link".to_owned(), set),
-    ];
-    let is = sha256_of_file(&evidence.tree.path(SUMS))?;
-    checks.push(integrity(
-        format!("{ATTESTATION} is about these {SUMS}"),
-        attested(evidence, &is).err().into_iter().collect(),
-    ));
-    checks.push(match seal {
-        Some(seal) if seal.eq_ignore_ascii_case(&is) => integrity(format!("the seal is {is}"), Vec::new()),
-        Some(seal) => {
-            integrity("the seal".to_owned(), vec![format!("{SUMS} has the hash {is}, and not {seal}")])
-        }
-        None => {
-            let what = format!("the seal is {is}: compare it with the run's log, or give it with --seal");
-            Check::not_possible(Kind::Integrity, what)
-        }
-    });
-    Ok(checks)
+    let set = missing.chain(more).chain(others).collect();
+    Ok(vec![
+        Check::new(Kind::Integrity, format!("{} files are what {SUMS} says", listed.len()), differing),
+        Check::new(Kind::Integrity, "no file is missing, none is more, there is no link", set),
+        Check::new(Kind::Integrity, format!("{ATTESTATION} is about these {SUMS}"), attested(evidence)?),
+    ])
+}
+
+fn unsealed(evidence: &Evidence) -> Check {
+    if evidence.record.ended.is_some() {
+        let found = vec![format!("{SUMS} is missing, though the run ended")];
+        Check::new(Kind::Integrity, "the run was sealed", found)
+    } else {
+        let what = format!("not sealed: the run was ended before it could write {SUMS}");
+        Check::not_possible(Kind::Integrity, what)
+    }
 }
 
 /// Whether the first subject of the attestation is the seal.
-fn attested(evidence: &Evidence, seal: &str) -> Result<(), String> {
-    if !evidence.files.iter().any(|file| file == ATTESTATION) {
-        return Err(format!("{ATTESTATION} is missing, though the run was sealed"));
+fn attested(evidence: &Evidence) -> io::Result<Vec<String>> {
+    if !evidence.has(ATTESTATION) {
+        return Ok(vec![format!("{ATTESTATION} is missing, though the run was sealed")]);
     }
-    let statement: Value =
-        fs_err::read(evidence.tree.path(ATTESTATION)).map_err(|error| error.to_string()).and_then(
-            |bytes| serde_json::from_slice(&bytes).map_err(|error| format!("{ATTESTATION}: {error}")),
-        )?;
+    let seal = sha256_of_file(&evidence.tree.path(SUMS))?;
+    let statement = fs_err::read(evidence.tree.path(ATTESTATION))?;
+    let statement: Value = serde_json::from_slice(&statement).unwrap_or_default();
     let about = &statement["subject"][0]["digest"]["sha256"];
-    if about == seal {
-        Ok(())
-    } else {
-        Err(format!("{ATTESTATION} is about {about}, and {SUMS} has the hash {seal}"))
-    }
+    let differs = *about != seal;
+    Ok(differs
+        .then(|| format!("{ATTESTATION} is about {about}, and {SUMS} has the hash {seal}"))
+        .into_iter()
+        .collect())
 }
 
 /// The sums, by file, and the lines that are none.

@@ -8,6 +8,7 @@ mod chain;
 mod commands;
 mod facts;
 mod files;
+mod outside;
 mod sightings;
 mod story;
 
@@ -16,7 +17,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::events::{Event, What};
 use crate::evidence::redaction::Forms;
 use crate::evidence::{Tree, events_of};
+use crate::exec::Programs;
 use crate::record::Record;
+use crate::signature::SignatureError;
 
 pub use chain::chain;
 
@@ -83,6 +86,9 @@ pub enum CannotRead {
     /// A run leaves a journal and a manifest.
     #[error("{0} holds neither journal.jsonl nor manifest.json: it is not the evidence of a run")]
     NoRun(Utf8PathBuf),
+    /// What checks signatures can't be run.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     /// The system does not let us.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -104,17 +110,39 @@ impl Evidence {
         crate::verdict::judge(&self.record).stop.is_some()
     }
 
+    /// Whether there is a file of this path.
+    fn has(&self, file: &str) -> bool {
+        self.files.iter().any(|there| there == file)
+    }
+
     /// Whether the run came to its end, so that everything it knew was written down.
     fn is_whole(&self) -> bool {
         self.record.ended.is_some() && self.record.failed.is_none() && self.record.interrupted.is_none()
     }
 }
 
-/// Checks the evidence in a folder. `seal` is the hash of `SHA256SUMS` as something outside the folder has it.
+/// What stands outside the folder and vouches for it.
+#[derive(Default)]
+pub struct Outside<'a> {
+    /// The hash of `SHA256SUMS`, as a log has it.
+    pub seal: Option<&'a str>,
+    /// Who may have signed it.
+    pub signers: Option<Signers<'a>>,
+}
+
+/// Those whose signature counts.
+pub struct Signers<'a> {
+    /// A public key, or allowed signers.
+    pub file: &'a Utf8Path,
+    /// Where [`crate::signature::PROGRAMS`] are.
+    pub programs: &'a Programs,
+}
+
+/// Checks the evidence in a folder.
 ///
 /// # Errors
 /// When it can't be read; what does not hold is in the report.
-pub fn verify(folder: &Utf8Path, seal: Option<&str>) -> Result<Report, CannotRead> {
+pub fn verify(folder: &Utf8Path, outside: &Outside<'_>) -> Result<Report, CannotRead> {
     if !folder.is_dir() {
         return Err(CannotRead::NoFolder(folder.to_owned()));
     }
@@ -127,9 +155,10 @@ pub fn verify(folder: &Utf8Path, seal: Option<&str>) -> Result<Report, CannotRea
     let tree = Tree::new(folder.to_owned(), forms);
     let found = files::find(folder)?;
     let (events, unreadable) = journal(&tree);
-    let evidence = Evidence { record: Record::of(&events), files: found.files.clone(), tree, events };
+    let evidence = Evidence { record: Record::of(&events), files: found.files, tree, events };
 
-    let mut checks = files::checks(&evidence, &found, seal)?;
+    let mut checks = files::checks(&evidence, &found.others)?;
+    checks.extend(outside::checks(&evidence, outside)?);
     if let Some(why) = unreadable {
         checks.push(Check::new(Kind::Truth, "journal.jsonl can be read", vec![why]));
     } else if evidence.events.is_empty() {

@@ -51,11 +51,7 @@ fn shown(evidence: &Evidence) -> io::Result<Vec<(&'static str, PodRow)>> {
     let mut rows = Vec::new();
     for (id, row) in SHOWING {
         let file = format!("{}/out/{id}.out", step(id).phase.folder());
-        let text = if evidence.files.contains(&file) {
-            fs_err::read(evidence.tree.path(&file))?
-        } else {
-            Vec::new()
-        };
+        let text = if evidence.has(&file) { fs_err::read(evidence.tree.path(&file))? } else { Vec::new() };
         // A last line without its end was not looked at.
         let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
         let lines = lines.map(|line| String::from_utf8_lossy(line).trim_end().to_owned());

@@ -117,7 +117,7 @@ fn listed_files(evidence: &Evidence) -> Check {
     };
     let there = |file: &&String| !ABOVE_THE_SUMS.contains(&file.as_str());
     let more = evidence.files.iter().filter(there).filter(|file| !listed.contains(file));
-    let missing = listed.iter().filter(|file| !evidence.files.contains(file));
+    let missing = listed.iter().filter(|file| !evidence.has(file));
     let found = more
         .map(|file| format!("{file} is in no list of the run"))
         .chain(missing.map(|file| format!("{file} is missing")));
@@ -158,11 +158,11 @@ fn texts_again(evidence: &Evidence) -> io::Result<Check> {
         ("smoke/results.json".to_owned(), texts::results(record)),
         ("smoke/http_samples.log".to_owned(), texts::http_samples(record, answer)?),
     ]);
-    if evidence.files.iter().any(|file| file == SUMS) {
+    if evidence.has(SUMS) {
         let seal = sha256_of_file(&evidence.tree.path(SUMS))?;
         made.push((ATTESTATION.to_owned(), texts::attestation(record, &seal)));
     }
-    made.retain(|(file, _)| evidence.files.contains(file));
+    made.retain(|(file, _)| evidence.has(file));
     let mut found = Vec::new();
     for (file, text) in &made {
         if fs_err::read(evidence.tree.path(file))? != text.as_bytes() {

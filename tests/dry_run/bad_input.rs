@@ -81,11 +81,8 @@ fn a_missing_program_is_named_with_how_to_get_it() {
         let staging = Staging::of("healthy");
         let others: Vec<&str> = programs.into_iter().filter(|program| *program != missing).collect();
         let path = path_with(staging.folder.path(), &others);
-        refused(
-            staging.with("PATH", &path),
-            &["1 program the runbook needs is not on PATH", missing, "get it"],
-        )
-        .wrote_nothing();
+        refused(staging.with("PATH", &path), &["1 needed program is not on PATH", missing, "get it"])
+            .wrote_nothing();
     }
 }
 

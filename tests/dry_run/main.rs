@@ -11,6 +11,7 @@ mod cmd_txt;
 mod page;
 mod pages;
 mod rows;
+mod signed;
 #[path = "../staging/mod.rs"]
 mod staging;
 mod traps;

@@ -13,30 +13,33 @@ use staging_dry_run::record::Record;
 use super::staging::under_way::UnderWay;
 use super::staging::{Ran, Staging, copy_folder, scenario_ran};
 
-fn verify(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
+pub(super) fn verify(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_staging-dry-run"));
-    let Output { status, stdout, stderr } = program.arg("verify").arg(folder).args(more).output().unwrap();
+    // By a path that is relative, as people type it.
+    let (parent, name) = (folder.parent().unwrap(), folder.file_name().unwrap());
+    program.current_dir(parent).arg("verify").arg(name).args(more);
+    let Output { status, stdout, stderr } = program.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code(), text(stdout) + &text(stderr))
 }
 
 /// The evidence of a run, moved elsewhere.
-struct Moved {
+pub(super) struct Moved {
     folder: tempfile::TempDir,
 }
 
 impl Moved {
-    fn of(ran: &Ran) -> Self {
+    pub(super) fn of(ran: &Ran) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy_folder(&ran.evidence(), folder.path());
         Self { folder }
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    pub(super) fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
 
-    fn edit(&self, file: &str, edit: impl FnOnce(String) -> String) -> &Self {
+    pub(super) fn edit(&self, file: &str, edit: impl FnOnce(String) -> String) -> &Self {
         let text = std::fs::read_to_string(self.path(file)).unwrap();
         let edited = edit(text.clone());
         assert!(edited != text, "{file} is as it was");
@@ -45,7 +48,7 @@ impl Moved {
     }
 
     /// Makes the sums and what is attested of them anew, as whoever alters evidence would.
-    fn with_the_sums_mended(&self) -> &Self {
+    pub(super) fn with_the_sums_mended(&self) -> &Self {
         let events = events_of(&std::fs::read(self.path("journal.jsonl")).unwrap()).unwrap();
         let tree = Tree::new(self.path("").try_into().unwrap(), Forms::of(&[]).unwrap());
         seal(&tree, &Record::of(&events)).unwrap();
@@ -59,7 +62,7 @@ impl Moved {
     }
 
     #[track_caller]
-    fn does_not_hold(&self, why: &str) {
+    pub(super) fn does_not_hold(&self, why: &str) {
         let (status, said) = verify(self.folder.path(), &[]);
         assert!(status == Some(1) && said.contains(why), "not found: {why}\n{said}");
     }

@@ -7,7 +7,7 @@ use rehearsal::{Answer, Body, scenario};
 use serde_json::Value;
 use staging_dry_run::events::{Event, What};
 use staging_dry_run::record::Record;
-use staging_dry_run::verify::verify;
+use staging_dry_run::verify::{Outside, verify};
 
 use super::staging::{Staging, files_below};
 
@@ -71,7 +71,7 @@ pub(super) fn is_true_as_far_as_it_goes(folder: &Path) -> Record {
     for (file, bytes) in files_below(folder) {
         assert!(!bytes.windows(KEY.len()).any(|window| window == KEY.as_bytes()), "{file} holds the key");
     }
-    let verified = verify(folder.try_into().unwrap(), None).unwrap();
+    let verified = verify(folder.try_into().unwrap(), &Outside::default()).unwrap();
     assert!(verified.holds(), "{:#?}", verified.checks);
     Record::of(&events)
 }

@@ -5,7 +5,7 @@ use super::{healthy, through_bash};
 use rehearsal::{Answer, Body};
 use serde_json::json;
 use staging_dry_run::events::What;
-use staging_dry_run::verify::verify;
+use staging_dry_run::verify::{Outside, verify};
 
 #[test]
 fn an_answer_that_does_not_fit_ends_the_run_and_what_is_kept_is_true() {
@@ -17,7 +17,7 @@ fn an_answer_that_does_not_fit_ends_the_run_and_what_is_kept_is_true() {
     let manifest = ran.manifest();
     assert_eq!((&manifest["verdict"], &manifest["exit_code"]), (&json!("incomplete"), &json!(4)));
     assert!(matches!(ran.events().last().unwrap().what, What::RunEnded), "the journal was closed");
-    let verified = verify(ran.evidence().as_path().try_into().unwrap(), None).unwrap();
+    let verified = verify(ran.evidence().as_path().try_into().unwrap(), &Outside::default()).unwrap();
     assert!(verified.holds(), "{:#?}", verified.checks);
 }
 

@@ -1,0 +1,131 @@
+//! The signature of `SHA256SUMS`, made and checked by ssh-keygen(1), whose namespace for files is `file`.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use camino::Utf8Path;
+
+use crate::evidence::{SIGNATURE, SUMS};
+use crate::exec::{self, Halt, Programs};
+use crate::moment::Moment;
+
+/// The programs that sign and check.
+pub const PROGRAMS: [&str; 2] = ["cat", "ssh-keygen"];
+
+/// How long ssh-keygen may take: a key of hardware waits to be touched.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// Why there is no signature, or none that counts.
+#[derive(Debug, thiserror::Error)]
+pub enum SignatureError {
+    /// ssh-keygen did not do it.
+    #[error("{0}")]
+    Said(String),
+    /// It could not be started, or what it needs not be written.
+    #[error("ssh-keygen can't be run: {0}")]
+    NotRun(String),
+}
+
+/// Shows that `key` signs, before anything depends on it.
+///
+/// # Errors
+/// What ssh-keygen says: there is no such key, or nobody to ask for its passphrase.
+pub fn try_key(programs: &Programs, key: &Utf8Path, hurry: &Halt) -> Result<(), SignatureError> {
+    sign_file(programs, Path::new("/dev/null"), key, hurry).map(drop)
+}
+
+/// The signature of `SHA256SUMS` in `folder` by a private key, or by the one of a public key that ssh-agent holds.
+///
+/// # Errors
+/// What ssh-keygen says.
+pub fn sign(
+    programs: &Programs,
+    folder: &Utf8Path,
+    key: &Utf8Path,
+    hurry: &Halt,
+) -> Result<Vec<u8>, SignatureError> {
+    sign_file(programs, folder.join(SUMS).as_std_path(), key, hurry)
+}
+
+fn sign_file(
+    programs: &Programs,
+    file: &Path,
+    key: &Utf8Path,
+    hurry: &Halt,
+) -> Result<Vec<u8>, SignatureError> {
+    keygen(programs, Some(file), &["-Y", "sign", "-q", "-n", "file", "-f", key.as_str()], hurry)
+}
+
+/// Who signed `SHA256SUMS` in `folder`, of those that `signers` holds: a public key, or the allowed signers of
+/// ssh-keygen(1). A key that was valid `at` that time counts, as git has it.
+///
+/// # Errors
+/// Why the signature does not count.
+pub fn signed_by(
+    programs: &Programs,
+    folder: &Utf8Path,
+    signers: &Utf8Path,
+    at: Option<Moment>,
+) -> Result<String, SignatureError> {
+    let not_run = |error: std::io::Error| SignatureError::NotRun(error.to_string());
+    let hurry = Halt::new().map_err(not_run)?;
+    let allowed = allowed_signers(&fs_err::read(signers).map_err(not_run)?).map_err(not_run)?;
+    let (allowed, signature) = (allowed.path().to_string_lossy(), folder.join(SIGNATURE));
+    let time = at.map(|at| format!("-Overify-time={}", at.0.strftime("%Y%m%d%H%M%S")));
+    let ask = |file: Option<&Path>, words: &[&str]| {
+        let words: Vec<&str> = words.iter().copied().chain(time.as_deref()).collect();
+        keygen(programs, file, &words, &hurry)
+    };
+    let found = ask(None, &["-Y", "find-principals", "-f", &allowed, "-s", signature.as_str()])?;
+    let found = String::from_utf8_lossy(&found);
+    let who = found.lines().next().unwrap_or_default();
+    let check = ["-Y", "verify", "-f", &allowed, "-I", who, "-n", "file", "-s", signature.as_str()];
+    let said = ask(Some(folder.join(SUMS).as_std_path()), &check)?;
+    Ok(String::from_utf8_lossy(&said).trim().to_owned())
+}
+
+/// A file of allowed signers; a public key alone may be anyone's.
+fn allowed_signers(signers: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
+    let is_key = ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| signers.starts_with(kind.as_bytes()));
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(if is_key { b"* " } else { b"" })?;
+    file.write_all(signers)?;
+    Ok(file)
+}
+
+/// What ssh-keygen prints when it is given the words, and the file as its standard input.
+fn keygen(
+    programs: &Programs,
+    stdin: Option<&Path>,
+    words: &[&str],
+    hurry: &Halt,
+) -> Result<Vec<u8>, SignatureError> {
+    let not_run = |cause: String| SignatureError::NotRun(cause);
+    let stage = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let file = stdin.map(|file| stage(&["cat", "--", &file.to_string_lossy()]));
+    let stages: Vec<Vec<String>> =
+        file.into_iter().chain([stage(&[&["ssh-keygen"], words].concat())]).collect();
+    let set = |name: &str, value: &str| (OsString::from(name), Some(OsString::from(value)));
+    let command = exec::Command {
+        stages: &stages,
+        programs,
+        dir: Path::new("."),
+        // A time without a zone is of the local one.
+        env: &[set("LC_ALL", "C"), set("TZ", "UTC"), ("STAGING_API_KEY".into(), None)],
+        stdin: None,
+        deadline: DEADLINE,
+        grace: exec::GRACE,
+        hurry: Some(hurry),
+    };
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let ended =
+        exec::run(&command, &mut stdout, &mut stderr, &[]).map_err(|error| not_run(error.to_string()))?;
+    if ended.exit.iter().all(|status| *status == 0) {
+        return Ok(stdout);
+    }
+    let said =
+        String::from_utf8_lossy(&[stderr, stdout].concat()).trim().lines().collect::<Vec<_>>().join("; ");
+    Err(SignatureError::Said(ended.by.says().map_or(said, str::to_owned)))
+}
