@@ -8,6 +8,7 @@
 //! | [`cli`] | options, and what they ask for | everything |
 //! | [`run`] | the procedure, one file a phase | everything but `cli` |
 //! | [`exec`] | starting and ending subprocesses; the only user of `duct` | pure rooms |
+//! | [`perform`] | what it takes to perform a command: environment, kubeconfig, signals, clock | `exec`, `evidence`, [`inputs`], pure rooms |
 //! | [`evidence`] | the only writer of the evidence tree | pure rooms |
 //! | [`signature`] | ssh-keygen's signature of the sums | `evidence`, `exec` |
 //! | [`verify`] | whether evidence holds, offline | `evidence`, `signature`, and pure rooms |
@@ -25,6 +26,7 @@ pub mod facts;
 pub mod inputs;
 pub mod manifest;
 pub mod moment;
+pub mod perform;
 pub mod reading;
 pub mod record;
 pub mod report;

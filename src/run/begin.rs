@@ -2,19 +2,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use secrecy::ExposeSecret;
 
-use super::clock::Clock;
 use super::ledger::Ledger;
-use super::overlay::Kubeconfig;
-use super::signals::Signals;
 use super::{Job, NotBegun, Run, Surroundings};
 use crate::error::Error;
 use crate::events::{Began, Event, PreviousRun, Program, RunbookId, Scope, Target, What};
-use crate::evidence::redaction::Forms;
 use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, sha256_of_bytes};
 use crate::exec::{Halt, Programs};
-use crate::inputs::Inputs;
+use crate::perform::{Clock, Kubeconfig, Signals, forms};
 use crate::record::Record;
 use crate::report::{self, Screen};
 use crate::runbook::document;
@@ -181,13 +176,6 @@ fn began(job: &Job, surroundings: &Surroundings, run_id: String, place: &Place) 
 fn run_id(clock: &Clock) -> String {
     let random = RandomState::new().hash_one(std::process::id()) & 0x00ff_ffff;
     format!("{}-{random:06x}", clock.now().0.strftime("%Y%m%dT%H%M%SZ"))
-}
-
-fn forms(inputs: &Inputs) -> Result<Forms, Error> {
-    let key = inputs.api_key.as_ref().map(|key| ("STAGING_API_KEY", key.expose_secret()));
-    let more = inputs.redact.iter().map(|(name, value)| (name.as_str(), value.expose_secret()));
-    let named: Vec<(&str, &str)> = key.into_iter().chain(more).collect();
-    Forms::of(&named).map_err(|error| Error::Setup { what: "the values to redact", cause: error.to_string() })
 }
 
 fn halt() -> Result<Halt, Error> {

@@ -1,11 +1,11 @@
 use std::time::Instant;
 
 use super::Run;
-use super::commands::Call;
 use crate::error::Error;
 use crate::events::{Stretch, What};
 use crate::facts::pods::Pod;
 use crate::moment::millis;
+use crate::perform::Call;
 use crate::record::Record;
 use crate::runbook::{DEPLOYMENTS, EVIDENCE_FILES, step};
 use crate::verdict;

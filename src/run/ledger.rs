@@ -1,10 +1,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::clock::Clock;
 use crate::error::Error;
 use crate::events::{Effect, Event, What};
 use crate::evidence::{Journal, Tree};
 use crate::moment::Moment;
+use crate::perform::Clock;
 use crate::record::Record;
 use crate::report::Screen;
 

@@ -1,17 +1,14 @@
 //! The procedure, one file a phase. `Run::procedure` is its table of contents.
 
 mod begin;
-mod clock;
 mod commands;
 mod deploy;
 mod dump;
 mod end;
 mod ledger;
 mod lines;
-mod overlay;
 mod plan;
 mod preflight;
-mod signals;
 mod smoke;
 mod surroundings;
 mod watch;
@@ -26,11 +23,10 @@ use crate::evidence::{Lock, Reserve, Tree};
 use crate::exec::{Halt, Programs};
 use crate::inputs::Inputs;
 use crate::moment::millis;
+use crate::perform::{Kubeconfig, Signals};
 use crate::report::Verbosity;
 use crate::verdict;
 use ledger::Ledger;
-use overlay::Kubeconfig;
-use signals::Signals;
 
 pub use plan::plan;
 pub use surroundings::{Surroundings, find_root};

@@ -2,12 +2,12 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
-use super::commands::Call;
 use super::{Break, Run};
 use crate::error::Error;
 use crate::events::{ManifestFile, Tool, What};
 use crate::evidence::{sha256_of_bytes, sha256_of_file};
 use crate::facts::manifest_text;
+use crate::perform::Call;
 use crate::runbook::{DEPLOYMENTS, Deployment, Permission, guard_step, render_step, step, step_for};
 use crate::texts;
 

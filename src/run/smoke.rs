@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant};
 
-use super::commands::{Call, Done};
 use super::{Break, Run};
 use crate::error::Error;
 use crate::events::{Outcome, What};
 use crate::moment::millis;
+use crate::perform::{Call, Done};
 use crate::reading::{self, Printed};
 use crate::runbook::{BODY_CHECKS, CHECKS, LATENCY_GROUPS, check_step, step};
 use crate::{texts, verdict};
@@ -111,7 +111,7 @@ impl Run {
     }
 
     fn http_status(&self, done: &Done) -> Result<String, Error> {
-        let stderr = self.stderr(done)?;
+        let stderr = done.stderr(&self.tree)?;
         let printed = Printed { outcome: &done.outcome, stdout: &[], stderr: &stderr };
         Ok(reading::transfer(&printed).http_status)
     }

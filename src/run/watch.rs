@@ -141,7 +141,7 @@ impl Run {
         self.note(What::PodSeen(sighting.clone()))?;
         let call = self.call(step("confirm.pod"), &[("POD", &sighting.pod)])?;
         let done = self.perform_call(&call, &mut io::sink(), &[&*self.signals.first])?;
-        let stdout = self.stdout(&done)?;
+        let stdout = done.stdout(&self.tree)?;
         let look = reading::look(&Printed { outcome: &done.outcome, stdout: &stdout, stderr: &[] });
         let (conclusion, container) = self.ledger.read(|record| verdict::conclude(record, sighting, look));
         let stops = conclusion.stops();

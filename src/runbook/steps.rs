@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +70,21 @@ pub enum Limit {
     Samples,
     /// As long as the run holds it.
     Run,
+}
+
+impl Limit {
+    /// How long that is; `rollout` is the rollout's own timeout.
+    pub fn deadline(self, rollout: Duration) -> Duration {
+        match self {
+            Self::Quick => Duration::from_secs(30),
+            Self::Confirm => Duration::from_secs(2),
+            Self::Apply => Duration::from_mins(2),
+            Self::Rollout => rollout + Duration::from_secs(30),
+            Self::Request => Duration::from_secs(15),
+            Self::Samples => Duration::from_mins(4),
+            Self::Run => Duration::from_hours(24),
+        }
+    }
 }
 
 /// One row: a command of the runbook, or one of ours beside it.

@@ -11,27 +11,29 @@ const WORTH_A_WORD: SignedDuration = SignedDuration::from_secs(1);
 
 /// The run's clock. It begins with the system's and goes on evenly by itself, so that the moments of a run are in order
 /// and what lies between them is true, whatever is done to the system's clock meanwhile.
-pub(super) struct Clock {
+pub struct Clock {
     began: Timestamp,
     since: Instant,
 }
 
 impl Clock {
-    pub(super) fn start() -> Self {
+    /// One that begins now.
+    pub fn start() -> Self {
         Self { began: Timestamp::now(), since: Instant::now() }
     }
 
-    pub(super) fn now(&self) -> Moment {
+    /// What it shows.
+    pub fn now(&self) -> Moment {
         Moment(self.began.saturating_add(self.since.elapsed()).unwrap_or(self.began))
     }
 
     /// The beginning as the clock on the wall showed it.
-    pub(super) fn began(&self) -> ZonedDateTime {
+    pub fn began(&self) -> ZonedDateTime {
         self.began.to_zoned_datetime(TimeZone::system())
     }
 
     /// By how many milliseconds the system's clock was moved since, if it is worth a word.
-    pub(super) fn was_moved_by(&self) -> Option<i64> {
+    pub fn was_moved_by(&self) -> Option<i64> {
         let moved = Timestamp::now().duration_since(self.now().0);
         (moved.abs() > WORTH_A_WORD).then(|| i64::try_from(moved.as_millis()).unwrap_or(i64::MAX))
     }

@@ -10,17 +10,20 @@ use crate::exec::Halt;
 
 /// INT, TERM and HUP. The first one ends the run in order; the second one ends its children without their grace; the
 /// third one does to us what it always does.
-pub(super) struct Signals {
+pub struct Signals {
     /// Pulled by the first one.
-    pub(super) first: Arc<Halt>,
+    pub first: Arc<Halt>,
     /// Pulled by the second one.
-    pub(super) second: Arc<Halt>,
+    pub second: Arc<Halt>,
     number: Arc<AtomicUsize>,
 }
 
 impl Signals {
     /// Heeds them from now on.
-    pub(super) fn heed() -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn heed() -> Result<Self, Error> {
         let setup = |error: io::Error| Error::Setup { what: "signals", cause: error.to_string() };
         // A file that may grow no further is an error of the write, as on a full disk, and not the end of the process.
         signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(setup)?;
@@ -51,7 +54,7 @@ impl Signals {
     }
 
     /// The one that ends the run, once it has come.
-    pub(super) fn number(&self) -> Option<i32> {
+    pub fn number(&self) -> Option<i32> {
         let number = self.first.is_pulled().then(|| self.number.load(Ordering::Acquire));
         number.and_then(|number| i32::try_from(number).ok())
     }

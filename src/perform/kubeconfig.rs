@@ -6,18 +6,21 @@ use tempfile::TempDir;
 use crate::error::Error;
 
 /// The run's kubeconfig: an overlay of ours before the user's own files, which stay untouched and unlocked.
-pub(super) struct Kubeconfig {
+pub struct Kubeconfig {
     /// The overlay's path.
-    pub(super) overlay: OsString,
+    pub overlay: OsString,
     /// The overlay and the user's files, as `KUBECONFIG` takes them.
-    pub(super) list: OsString,
+    pub list: OsString,
     /// A folder with mode 0700, removed with the run.
     _folder: TempDir,
 }
 
 impl Kubeconfig {
     /// Prepares the list; the overlay holds nothing until the context is known.
-    pub(super) fn new(users: Option<&OsStr>, home: Option<&OsStr>, folder: &Path) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// When there is no temporary folder, or a path of the list holds a colon.
+    pub fn new(users: Option<&OsStr>, home: Option<&OsStr>, folder: &Path) -> Result<Self, Error> {
         let setup =
             |cause: std::io::Error| Error::Setup { what: "a temporary folder", cause: cause.to_string() };
         let own = tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(setup)?;
@@ -41,7 +44,10 @@ impl Kubeconfig {
     }
 
     /// Writes the overlay.
-    pub(super) fn write(&self, text: &str) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn write(&self, text: &str) -> Result<(), Error> {
         fs_err::write(Path::new(&self.overlay), text)
             .map_err(|cause| Error::Setup { what: "the run's kubeconfig", cause: cause.to_string() })
     }
