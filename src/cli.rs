@@ -15,7 +15,7 @@ use crate::moment::millis;
 use crate::report::{self, Verbosity};
 use crate::run::{self, Job, NotBegun, Surroundings, find_root};
 use crate::verify::{self, Outside, Signers};
-use crate::{signature, tools};
+use crate::{replay, signature, tools};
 
 /// Carries out the Staging Dry Run Runbook with kubectl, curl and jq, and keeps what they print as evidence.
 #[derive(Parser)]
@@ -53,6 +53,20 @@ enum Asked {
         /// DIR is the folder of many runs: check that each names the one before, over days
         #[arg(long, conflicts_with_all = ["seal", "signed_by"])]
         chain: bool,
+    },
+    /// Run again what a run only read, and compare what is printed now with its evidence
+    Replay {
+        /// The folder of the run: evidence/staging/YYYYMMDD
+        dir: Utf8PathBuf,
+        /// Where what is printed is kept: a new folder [default: a temporary one, which stays]
+        #[arg(long, value_name = "FOLDER")]
+        into: Option<Utf8PathBuf>,
+        /// Run the others too (dry runs, and what changes the cluster), if the namespace is the run's
+        #[arg(long, requires = "context")]
+        include_changes: bool,
+        /// The run's context, so that nothing is changed by mistake
+        #[arg(long, value_name = "NAME", requires = "include_changes")]
+        context: Option<String>,
     },
     /// Show the runbook's own words for a step, stop rule, criterion, check or exit code
     Explain {
@@ -144,6 +158,9 @@ pub fn main(arguments: Vec<OsString>, surroundings: &Surroundings) -> u8 {
         Asked::Verify { dir, seal, signed_by, .. } => {
             check(&dir, seal.as_deref(), signed_by.as_deref(), surroundings)
         }
+        Asked::Replay { dir, into, context, .. } => {
+            replay(&dir, into.as_deref(), context.as_deref(), surroundings)
+        }
         Asked::Preflight(common) => carry_out(Scope::Preflight, common.into(), argv, surroundings),
         Asked::Smoke(smoke) => carry_out(Scope::Smoke, smoke.into(), argv, surroundings),
         Asked::Run(options) => carry_out(Scope::Whole, options, argv, surroundings),
@@ -220,7 +237,7 @@ fn job(
         },
         manifests: root.join(common.manifests),
         evidence: root.join(common.evidence),
-        paths: relative_paths(here, surroundings),
+        paths: surroundings.absolute_paths(),
         root,
         argv,
         verbosity: match (common.quiet, common.verbose) {
@@ -272,19 +289,37 @@ fn verified(found: Result<verify::Report, verify::CannotRead>) -> u8 {
     }
 }
 
+/// Exit 0: the same, but for what changes with time. 1: something changed. 2: it can't be compared.
+fn replay(
+    evidence: &Utf8Path,
+    into: Option<&Utf8Path>,
+    changes_on: Option<&str>,
+    surroundings: &Surroundings,
+) -> u8 {
+    match replay::replay(&replay::Asked { evidence, into, changes_on }, surroundings, &mut report::replaying)
+    {
+        Ok(all) => {
+            report::replayed(&all);
+            let changed = all.compared.iter().any(|compared| compared.came == replay::Came::Changed);
+            all.interrupted.map_or(u8::from(changed), |signal| u8::try_from(128 + signal).unwrap_or(u8::MAX))
+        }
+        Err(replay::CannotReplay::Failed(error)) => {
+            report::fail(&error.to_string());
+            4
+        }
+        Err(error) => {
+            let said = error.to_string();
+            let refused = said.strip_prefix("Refused: ").unwrap_or(&said);
+            report::refuse(&format!("Refused: {refused}.\nNothing was run."));
+            2
+        }
+    }
+}
+
 fn sha256(text: &str) -> Result<String, String> {
     let is = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is.then(|| text.to_owned())
         .ok_or_else(|| "not a SHA-256: 64 hexadecimal digits, as the line Seal: has them".to_owned())
-}
-
-/// The children's current folder is not ours: what names a file relative to ours is made absolute for them.
-fn relative_paths(here: &Utf8Path, surroundings: &Surroundings) -> Vec<(String, String)> {
-    ["CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"]
-        .into_iter()
-        .filter_map(|name| Some((name, surroundings.variable(name)?.to_str()?)))
-        .map(|(name, path)| (name.to_owned(), here.join(path).into_string()))
-        .collect()
 }
 
 /// A path without `.` in it; it need not exist.

@@ -12,6 +12,7 @@
 //! | [`evidence`] | the only writer of the evidence tree | pure rooms |
 //! | [`signature`] | ssh-keygen's signature of the sums | `evidence`, `exec` |
 //! | [`verify`] | whether evidence holds, offline | `evidence`, `signature`, and pure rooms |
+//! | [`replay`] | runs again what a run ran, and compares | everything but `cli` and `report` |
 //! | [`report`] | the only printer; consumes events | pure rooms |
 //! | [`inputs`], [`tools`] | what the run was given, and what it runs with | pure rooms, and `exec`'s types |
 //! | [`runbook`], [`command`], [`facts`], [`moment`], [`events`], [`reading`], [`record`], [`verdict`], [`manifest`], [`texts`] | no I/O, no clock, no environment | each other |
@@ -29,6 +30,7 @@ pub mod moment;
 pub mod perform;
 pub mod reading;
 pub mod record;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod runbook;

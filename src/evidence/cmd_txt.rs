@@ -15,14 +15,15 @@ const PRELUDE: &str = include_str!("cmd_prelude.bash");
 const NEEDS_KEY: &str =
     "\n[[ ${STAGING_API_KEY-} ]] || { echo 'The run sent a key: export STAGING_API_KEY.' >&2; exit 2; }";
 
-/// The shortest time a `rollout status` is given when it is run again, in ms.
-const LEAST_ROLLOUT_MS: u64 = 10_000;
+/// The shortest time a `rollout status` is given when it is run again, and the longest time of what never ends by itself,
+/// in ms.
+const SOME_TIME_MS: u64 = 10_000;
 
 /// The text of a phase's `cmd.txt`, or `None` when none of its commands ran.
 ///
 /// `overlay` is the kubeconfig that names the run's context and nothing secret.
 pub fn render(record: &Record, phase: Phase, overlay: &str) -> Option<String> {
-    let commands = collapse(record, phase);
+    let commands = entries(record, phase);
     let (at, began) = record.began.as_ref()?;
     if commands.is_empty() {
         return None;
@@ -38,7 +39,7 @@ pub fn render(record: &Record, phase: Phase, overlay: &str) -> Option<String> {
         program.name, program.version, began.run_id, target.context, target.namespace,
     );
     let uid = record.uids.get(&target.namespace).cloned().flatten().unwrap_or_else(|| "unknown".to_owned());
-    let key = if commands.iter().any(|command| command.record.intent.reads_key) { NEEDS_KEY } else { "" };
+    let key = if commands.iter().any(|command| command.command.intent.reads_key) { NEEDS_KEY } else { "" };
     let prelude = PRELUDE
         .replace("@KEY@", key)
         .replace("@FOLDER@", folder)
@@ -58,28 +59,45 @@ pub fn render(record: &Record, phase: Phase, overlay: &str) -> Option<String> {
     Some(text)
 }
 
-struct Entry<'a> {
-    id: String,
-    record: &'a CommandRecord,
+/// A command that is run again.
+pub struct Entry<'a> {
+    /// Its id; of several with one id, the second one's ends with `.2`.
+    pub id: String,
+    /// The command, as it ended the last time.
+    pub command: &'a CommandRecord,
     times: u32,
     http: Option<&'a str>,
 }
 
-/// A command that was repeated word for word stands once, as it ended the last time.
-fn collapse(record: &Record, phase: Phase) -> Vec<Entry<'_>> {
+impl Entry<'_> {
+    /// How long it may take, in ms, when it is run again, where that is not as long as it was given the first time: what
+    /// never ended by itself, or would block on a cluster that has moved on.
+    pub fn limit_ms(&self) -> Option<u64> {
+        let outcome = self.command.outcome.as_ref()?;
+        let waits = ["rollout.", "watch."].iter().any(|start| self.command.intent.id.starts_with(start));
+        if outcome.ended_by.is_our_doing() {
+            Some(outcome.duration_ms.clamp(1000, SOME_TIME_MS))
+        } else {
+            waits.then(|| outcome.duration_ms.saturating_mul(2).max(SOME_TIME_MS))
+        }
+    }
+}
+
+/// The commands of a phase, in the runbook's order. One that was repeated word for word stands once.
+pub fn entries(record: &Record, phase: Phase) -> Vec<Entry<'_>> {
     let mut entries = Vec::<Entry>::new();
     let mut named = BTreeMap::<&str, u32>::new();
     for command in record.in_runbook_order().into_iter().filter(|command| command.intent.phase == phase) {
         let intent = &command.intent;
-        if let Some(same) = entries.iter_mut().find(|entry| entry.record.intent == *intent) {
+        if let Some(same) = entries.iter_mut().find(|entry| entry.command.intent == *intent) {
             same.times += 1;
-            same.record = command;
+            same.command = command;
             continue;
         }
         let number = named.entry(&intent.id).or_default();
         *number += 1;
         let id = if *number == 1 { intent.id.clone() } else { format!("{}.{number}", intent.id) };
-        entries.push(Entry { id, record: command, times: 1, http: http_status(record, &intent.id) });
+        entries.push(Entry { id, command, times: 1, http: http_status(record, &intent.id) });
     }
     entries
 }
@@ -93,8 +111,8 @@ fn http_status<'a>(record: &'a Record, id: &str) -> Option<&'a str> {
 }
 
 fn entry(text: &mut String, entry: &Entry) {
-    let intent = &entry.record.intent;
-    let outcome = entry.record.outcome.as_ref();
+    let intent = &entry.command.intent;
+    let outcome = entry.command.outcome.as_ref();
     let effect = match intent.effect {
         Effect::Reads => "reads",
         Effect::Asks => "asks",
@@ -104,7 +122,9 @@ fn entry(text: &mut String, entry: &Entry) {
     let _ = writeln!(text, "# {}  ·  {effect}  ·  {}", entry.id, how_it_went(outcome, entry.times));
     // use-context writes every file of the kubeconfig's list a lock: it gets the overlay alone.
     let alone = if intent.id == "use-context" { " alone" } else { "" };
-    let (limit, statuses) = limit_and_statuses(&intent.id, outcome);
+    let limit =
+        entry.limit_ms().map(|ms| format!("timeout {}.{} ", ms / 1000, ms % 1000 / 100)).unwrap_or_default();
+    let statuses = statuses(outcome);
     let key =
         if intent.reads_key { " < <(printf 'Authorization: Bearer %s\\n' \"$STAGING_API_KEY\")" } else { "" };
     let http = entry.http.map(|status| format!(" http {status}")).unwrap_or_default();
@@ -128,19 +148,11 @@ fn how_it_went(outcome: Option<&Outcome>, times: u32) -> String {
     format!("{}  ·  {seconds}{by}{times}", outcome.started.to_clock())
 }
 
-/// What never ended by itself, or would block on a cluster that has moved on, stands under `timeout`; ended so,
-/// its status is 124 (timeout(1)).
-fn limit_and_statuses(id: &str, outcome: Option<&Outcome>) -> (String, String) {
-    let Some(outcome) = outcome else { return (String::new(), "unknown".to_owned()) };
-    let seconds = |millis: u64| format!("timeout {}.{} ", millis / 1000, millis % 1000 / 100);
-    if outcome.ended_by.is_our_doing() {
-        return (seconds(outcome.duration_ms.max(1000)), "124".to_owned());
+/// Under `timeout`, the status of what had to be ended is 124 (timeout(1)).
+fn statuses(outcome: Option<&Outcome>) -> String {
+    match outcome {
+        None => "unknown".to_owned(),
+        Some(outcome) if outcome.ended_by.is_our_doing() => "124".to_owned(),
+        Some(outcome) => outcome.exit.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
     }
-    let statuses = outcome.exit.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    let limit = if id.starts_with("rollout.") {
-        seconds((2 * outcome.duration_ms).max(LEAST_ROLLOUT_MS))
-    } else {
-        String::new()
-    };
-    (limit, statuses)
 }

@@ -88,7 +88,7 @@ pub struct Means<'a> {
     /// The kubeconfig they get.
     pub kubeconfig: &'a Kubeconfig,
     /// Variables that name a file by an absolute path.
-    pub paths: &'a [(String, String)],
+    pub paths: &'a [(OsString, OsString)],
     /// The key, for those that send it.
     pub key: Option<&'a SecretString>,
     /// Tells when they started.
@@ -181,7 +181,7 @@ impl Means<'_> {
             ("GOGC".into(), Some("400".into())),
             ("KUBECONFIG".into(), Some(kubeconfig.clone())),
         ];
-        environment.extend(self.paths.iter().map(|(name, path)| (name.into(), Some(path.into()))));
+        environment.extend(self.paths.iter().map(|(name, path)| (name.clone(), Some(path.clone()))));
         environment
     }
 }

@@ -70,7 +70,7 @@ fn row(check: &Check) -> String {
 }
 
 /// Which run it is, and how it ended, by its journal.
-fn run(record: &Record) -> String {
+pub(super) fn run(record: &Record) -> String {
     let Some((at, began)) = &record.began else { return "no run can be read from its journal".to_owned() };
     let judgement = verdict::judge(record);
     let verdict = match judgement.verdict {

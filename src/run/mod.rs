@@ -13,6 +13,7 @@ mod smoke;
 mod surroundings;
 mod watch;
 
+use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
@@ -48,7 +49,7 @@ pub struct Job {
     /// The folder of the dated evidence folders.
     pub evidence: Utf8PathBuf,
     /// Variables that name a file by a path relative to our current folder, made absolute for the children.
-    pub paths: Vec<(String, String)>,
+    pub paths: Vec<(OsString, OsString)>,
     /// What stood on the command line.
     pub argv: Vec<String>,
     /// How much is shown.

@@ -52,6 +52,14 @@ impl Surroundings {
         self.environment.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(OsString::as_os_str)
     }
 
+    /// The children's current folder is not ours: what names a file relative to ours is made absolute for them.
+    pub fn absolute_paths(&self) -> Vec<(OsString, OsString)> {
+        ["CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"]
+            .into_iter()
+            .filter_map(|name| Some((name.into(), self.folder.join(self.variable(name)?).into_os_string())))
+            .collect()
+    }
+
     fn text(&self, name: &str) -> Option<String> {
         self.variable(name)?.to_str().map(str::to_owned)
     }

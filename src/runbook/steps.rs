@@ -72,6 +72,13 @@ pub enum Limit {
     Run,
 }
 
+impl Step {
+    /// Whether what it prints on standard output is not to be kept.
+    pub fn is_kept_nowhere(&self) -> bool {
+        self.keep == Keep::Nowhere
+    }
+}
+
 impl Limit {
     /// How long that is; `rollout` is the rollout's own timeout.
     pub fn deadline(self, rollout: Duration) -> Duration {

@@ -18,15 +18,21 @@ pub(super) fn check(evidence: &Evidence) -> Check {
             "the commands were not compared: another version of the rows made them",
         );
     }
-    let rows = runbook::in_order(began.with_key);
-    let is_of_a_row =
-        |intent: &Intent| rows.iter().any(|row| row.id == intent.id && is_of(row, intent, began));
-    let strange = record.commands.iter().map(|command| &command.intent).filter(|intent| !is_of_a_row(intent));
+    let strange = record
+        .commands
+        .iter()
+        .map(|command| &command.intent)
+        .filter(|intent| row_of(began, intent).is_none());
     let found = strange
         .map(|intent| format!("{} is no command of the runbook: {}", intent.id, intent.text))
         .collect();
     let what = format!("{} commands are the runbook's, with the run's own values", record.commands.len());
     Check::new(Kind::Truth, what, found)
+}
+
+/// The row whose command it is, with a run's values; `None`: it is no command of this program's runbook.
+pub fn row_of(began: &Began, intent: &Intent) -> Option<Step> {
+    runbook::in_order(began.with_key).into_iter().find(|row| row.id == intent.id && is_of(row, intent, began))
 }
 
 /// Whether it is this row's command.

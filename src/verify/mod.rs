@@ -22,6 +22,7 @@ use crate::record::Record;
 use crate::signature::SignatureError;
 
 pub use chain::chain;
+pub use commands::row_of;
 
 /// What a check is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

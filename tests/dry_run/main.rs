@@ -10,6 +10,7 @@ mod cmd_txt;
 #[path = "../staging/page.rs"]
 mod page;
 mod pages;
+mod replayed;
 mod rows;
 mod signed;
 #[path = "../staging/mod.rs"]

@@ -1,0 +1,175 @@
+//! What differs between what a command printed then and what it prints now, and whether a run is judged by it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use similar::{ChangeTag, TextDiff};
+
+use super::{Came, Compared};
+use crate::events::{Outcome, What};
+use crate::facts::curl;
+use crate::facts::endpoints::Assignment;
+use crate::facts::pods;
+use crate::reading::{self, Printed};
+use crate::record::Record;
+use crate::runbook::{Phase, Step};
+
+/// A line that only one of the two has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Whether it is of now, and not of then.
+    pub now: bool,
+    /// The line.
+    pub text: String,
+}
+
+/// A longer text is not compared line by line, in bytes.
+const LONG: usize = 1024 * 1024;
+
+/// What showed the cluster as it was before the run changed it, or on the way.
+const OF_ITS_MOMENT: [&str; 6] =
+    ["status.before", "objects.before", "objects.applied", "watch.pods", "list.pods", "confirm.pod"];
+
+/// Compares; the lines are what a run is judged by if that changed, else what was printed.
+pub(super) fn compare(
+    id: String,
+    row: &Step,
+    record: &Record,
+    then: &Printed<'_>,
+    now: &Printed<'_>,
+) -> Compared {
+    let came = |came, why: Option<&str>, lines| Compared { id, came, why: why.map(str::to_owned), lines };
+    // A pod's name is made up, and lives no longer than the pod.
+    if row.text.contains("$POD") && is_gone(now.outcome) && !is_gone(then.outcome) {
+        return came(Came::Drift, Some("that pod is gone"), Vec::new());
+    }
+    let judged = only_one_has(&judged_by(row, record, then), &judged_by(row, record, now));
+    if !judged.is_empty() {
+        return came(Came::Changed, None, judged);
+    }
+    let printed = differing(text(row, then), text(row, now));
+    match () {
+        () if printed.is_empty() => came(Came::Same, None, printed),
+        () if OF_ITS_MOMENT.contains(&&*row.id) => {
+            came(Came::Drift, Some("it showed what the run went on to change"), Vec::new())
+        }
+        () => came(Came::Drift, None, printed),
+    }
+}
+
+fn is_gone(outcome: &Outcome) -> bool {
+    outcome.said.as_deref().is_some_and(|said| said.contains("(NotFound)"))
+}
+
+fn of(now: bool, text: &str) -> Line {
+    Line { now, text: text.to_owned() }
+}
+
+/// What a run is judged by, a line each: how the command ended, the HTTP statuses, and the facts it reads from it.
+fn judged_by(row: &Step, record: &Record, printed: &Printed<'_>) -> Vec<String> {
+    let mut lines = vec![ended(printed.outcome)];
+    if row.text.starts_with("curl ") && row.phase == Phase::Smoke {
+        let statuses: BTreeSet<String> =
+            curl::transfers(printed.stderr).into_iter().map(|transfer| transfer.http_status).collect();
+        lines.extend(statuses.into_iter().map(|status| format!("answered {status}")));
+    }
+    if OF_ITS_MOMENT.contains(&&*row.id) {
+        return lines;
+    }
+    match reading::events(record, printed) {
+        Ok(events) => lines.extend(events.iter().flat_map(facts)),
+        Err(error) => lines.push(error.to_string()),
+    }
+    lines
+}
+
+fn ended(outcome: &Outcome) -> String {
+    if outcome.ended_by.is_our_doing() {
+        return "had to be ended".to_owned();
+    }
+    let exit: Vec<String> = outcome.exit.iter().map(ToString::to_string).collect();
+    let said = outcome.said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
+    format!("exit {}{said}", exit.join(" "))
+}
+
+/// What stays, as long as nobody deploys, scales or takes away: no ages, restarts, names of pods, addresses, versions of
+/// a resource. Whoever asks, and with which programs, is another one than then.
+fn facts(what: &What) -> Vec<String> {
+    match what {
+        What::ServerVersion { version } => {
+            vec![format!("the API server is {}", version.as_deref().unwrap_or("of no version"))]
+        }
+        What::NamespaceUid { namespace, uid } => {
+            vec![format!("{namespace} has the UID {}", uid.as_deref().unwrap_or("of no namespace"))]
+        }
+        What::PermissionAnswered { question, answer, .. } => vec![format!("{question}: {answer:?}")],
+        What::WouldLand { objects, .. } => objects
+            .iter()
+            .map(|o| {
+                format!(
+                    "{} {} would land in {}",
+                    o.kind,
+                    o.name,
+                    o.namespace.as_deref().unwrap_or("no namespace")
+                )
+            })
+            .collect(),
+        What::RolloutEnded { deployment, ending } => vec![format!("{deployment} {}", ending.says())],
+        What::DeploymentsAfter { deployments } => deployments
+            .iter()
+            .map(|d| {
+                format!(
+                    "{}: {} pods wanted, {} ready, {} updated, {} available",
+                    d.name, d.wanted, d.ready, d.updated, d.available
+                )
+            })
+            .collect(),
+        What::Endpoints { services } => services
+            .iter()
+            .map(|service| match &service.state {
+                Assignment::Assigned => format!("service {} has endpoints", service.service),
+                Assignment::NotAssigned { why } => {
+                    format!("service {} has no endpoints: {why}", service.service)
+                }
+                Assignment::NotEvaluated { why } => format!("service {}: {why}", service.service),
+            })
+            .collect(),
+        What::PodsAfter { pods } => pods::images(pods)
+            .into_iter()
+            .map(|image| {
+                format!("{} runs {} ({})", image.container, image.image, image.image_id.unwrap_or_default())
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What was printed. curl's numbers are others each time.
+fn text<'a>(row: &Step, printed: &Printed<'a>) -> [&'a [u8]; 2] {
+    let stderr = if row.text.starts_with("curl ") { &[] } else { printed.stderr };
+    [printed.stdout, stderr]
+}
+
+/// The lines that stand in one only, those of then first.
+fn only_one_has(then: &[String], now: &[String]) -> Vec<Line> {
+    let gone = then.iter().filter(|line| !now.contains(line)).map(|line| of(false, line));
+    gone.chain(now.iter().filter(|line| !then.contains(line)).map(|line| of(true, line))).collect()
+}
+
+/// The lines in which texts differ, in their order.
+fn differing(then: [&[u8]; 2], now: [&[u8]; 2]) -> Vec<Line> {
+    if then == now {
+        return Vec::new();
+    }
+    let [then, now] = [then.concat(), now.concat()];
+    if then.len().max(now.len()) > LONG {
+        let size = |is_now: bool, text: &[u8]| of(is_now, &format!("{} bytes", text.len()));
+        return vec![size(false, &then), size(true, &now)];
+    }
+    let [then, now] = [String::from_utf8_lossy(&then), String::from_utf8_lossy(&now)];
+    let diff = TextDiff::configure().timeout(Duration::from_secs(1)).diff_lines(&*then, &*now);
+    diff.iter_all_changes()
+        .filter(|change| change.tag() != ChangeTag::Equal)
+        .map(|change| of(change.tag() == ChangeTag::Insert, change.value().trim_end_matches(['\r', '\n'])))
+        .collect()
+}

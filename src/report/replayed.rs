@@ -1,0 +1,60 @@
+//! What came of the commands that were run again, a row each as it goes on, and the sum.
+
+use super::console;
+use super::escape::{clipped, printable};
+use super::layout::{BAD, FAIR, GOOD, count, styled};
+use super::verified::run;
+use crate::replay::{Came, Compared, Line, Replayed, Told};
+
+/// How long a shown line may be.
+const MOST: usize = 160;
+
+/// How many differing lines of a command are shown.
+const LINES: usize = 6;
+
+/// Shows what there is to show.
+pub fn replaying(told: &Told<'_>) {
+    match told {
+        Told::Begins(record) => console::tell(&format!("{}\n\n", run(record))),
+        Told::Starts(id) => console::meanwhile(&format!("  {}", printable(id))),
+        Told::Compared(compared) => console::tell(&row(compared)),
+    }
+}
+
+/// Shows the sum, and where to look further.
+pub fn replayed(all: &Replayed) {
+    console::tell(&sum(&all.compared));
+    let folder = printable(all.folder.as_str());
+    console::tell(&format!("What they print now is in {folder}, in files of the same names."));
+    if let Some(signal) = all.interrupted {
+        console::say(&format!(
+            "Ended by signal {signal} before the end: the commands after these were not run."
+        ));
+    }
+}
+
+fn row(compared: &Compared) -> String {
+    let word = match compared.came {
+        Came::Same => styled(GOOD, "same    "),
+        Came::Drift => styled(FAIR, "drift   "),
+        Came::Changed => styled(BAD, "CHANGED "),
+        Came::LeftOut => styled(FAIR, "left out"),
+    };
+    let why = compared.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let mut text = format!("  {word}  {}\n", clipped(&format!("{}{why}", compared.id), MOST));
+    for Line { now, text: line } in compared.lines.iter().take(LINES) {
+        text.push_str(&format!("              {} {}\n", if *now { '+' } else { '-' }, clipped(line, MOST)));
+    }
+    if let Some(more) = compared.lines.len().checked_sub(LINES).filter(|more| *more > 0) {
+        text.push_str(&format!("              … and {}\n", count(more, "more line")));
+    }
+    text
+}
+
+fn sum(all: &[Compared]) -> String {
+    let number = |came: Came| all.iter().filter(|compared| compared.came == came).count();
+    let (same, drift) = (number(Came::Same), number(Came::Drift));
+    let (changed, left_out) = (number(Came::Changed), number(Came::LeftOut));
+    let verdict = if changed == 0 { styled(GOOD, "NOTHING CHANGED") } else { styled(BAD, "CHANGED") };
+    format!("\n{verdict}: {same} same, {drift} drift, {changed} changed, {left_out} left out\n")
+}

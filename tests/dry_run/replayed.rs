@@ -1,0 +1,230 @@
+//! `replay`: what a run read, read again on the cluster as it is now.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::staging::under_way::{UnderWay, assert_nothing_left};
+use super::staging::{Ran, Staging, files_below, shortened};
+use super::verified::Moved;
+
+/// A run, and the folder of its evidence.
+struct Then {
+    ran: Ran,
+    evidence: PathBuf,
+}
+
+/// What `replay` said of it.
+struct Replayed {
+    status: Option<i32>,
+    said: String,
+    folder: tempfile::TempDir,
+}
+
+impl Then {
+    fn of(staging: Staging, status: i32) -> Self {
+        let ran = staging.run().exits(status);
+        ran.staging.cluster.forget_requests();
+        Self { evidence: ran.evidence(), ran }
+    }
+
+    fn replayed(&self, options: &[&str]) -> Replayed {
+        replayed(&self.ran.staging, &self.evidence, options)
+    }
+
+    /// Asks the cluster for something, as whoever came later.
+    fn later(&self, kubectl: &[&str]) {
+        let mut command = Command::new("kubectl");
+        let kubeconfig = &self.ran.staging.environment["KUBECONFIG"];
+        let context = format!("--context={}", self.ran.staging.environment["STAGING_CONTEXT"]);
+        command.arg(context).args(["-n", "dpp-staging"]).args(kubectl).env("KUBECONFIG", kubeconfig);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+fn replayed(staging: &Staging, evidence: &Path, options: &[&str]) -> Replayed {
+    let folder = tempfile::tempdir().unwrap();
+    let into = format!("--into={}", folder.path().join("new/now").display());
+    let arguments = [&["replay", evidence.to_str().unwrap(), &into], options].concat();
+    let output = staging.command(&arguments).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    Replayed { status: output.status.code(), said, folder }
+}
+
+impl Replayed {
+    #[track_caller]
+    fn exits(self, status: i32) -> Self {
+        assert_eq!(self.status, Some(status), "{}", self.said);
+        self
+    }
+
+    #[track_caller]
+    fn says(self, words: &str) -> Self {
+        assert!(self.said.contains(words), "not said: {words}\n{}", self.said);
+        self
+    }
+
+    /// What came of a command, with the lines below it.
+    fn of(&self, id: &str) -> String {
+        let mut lines =
+            self.said.lines().skip_while(|line| line.get(12..) != Some(id) || !line.starts_with("  "));
+        let first = lines.next().unwrap_or_else(|| panic!("no {id}\n{}", self.said));
+        let more = lines.take_while(|line| line.starts_with("              "));
+        [first].into_iter().chain(more).map(str::trim).collect::<Vec<_>>().join("\n")
+    }
+}
+
+const KEY: &str = "sk_replayed_k3y";
+
+#[test]
+fn right_after_the_run_nothing_has_changed_and_nothing_is_written_but_the_new_folder() {
+    for (staging, status) in [
+        (Staging::of("healthy").with("STAGING_API_KEY", KEY), 0),
+        (Staging::of("crash-loop"), 1),
+        (Staging::of("smoke-7-of-10"), 1),
+        (shortened("rollout-timeout"), 1),
+        (Staging::of("forbidden"), 2),
+    ] {
+        let then = Then::of(staging, status);
+        let was = files_below(&then.evidence);
+        let replayed = then.replayed(&[]).exits(0).says("NOTHING CHANGED: ").says(" 0 changed, ");
+        assert!(replayed.said.contains("same      uids\n"), "{}", replayed.said);
+        assert_eq!(files_below(&then.evidence), was);
+        let writes = then.ran.staging.cluster.writes();
+        assert!(writes.is_empty(), "{writes:?}");
+
+        // Files of the same names, and nothing of the key.
+        let now = files_below(&replayed.folder.path().join("new/now"));
+        assert!(now.len() > 20, "{:?}", now.keys());
+        for (file, bytes) in &now {
+            assert!(was.contains_key(file), "{file}");
+            assert!(!String::from_utf8_lossy(bytes).contains(KEY), "{file}");
+        }
+    }
+}
+
+#[test]
+fn what_a_later_deploy_changed_is_told() {
+    let then = Then::of(Staging::of("healthy"), 0);
+    let staging = then.ran.staging.with("IMAGE_TAG", "v0.4.2.3");
+    let later = staging.run().exits(0);
+    let first = later.evidence().with_extension("1");
+    let told = replayed(&later.staging, &first, &[]).exits(1).says("\nCHANGED: ");
+    let images = told.of("objects.after");
+    assert!(
+        images.contains("- dpp-api runs 123456789012.dkr.ecr.us-east-1.amazonaws.com/dpp-api:v0.4.2.2 ("),
+        "{images}"
+    );
+    assert!(
+        images.contains("+ dpp-api runs 123456789012.dkr.ecr.us-east-1.amazonaws.com/dpp-api:v0.4.2.3 ("),
+        "{images}"
+    );
+    // jq is asked of the answer as it is now.
+    assert_eq!(told.of("body.health"), "CHANGED   body.health\n- exit 0\n+ exit 1");
+}
+
+#[test]
+fn endpoints_and_replicas_that_are_gone_and_a_status_that_is_another_are_told() {
+    let then = Then::of(Staging::of("healthy"), 0);
+    then.later(&["delete", "service", "dpp-api"]);
+    then.later(&["delete", "deployment", "dpp-reaper"]);
+    let elsewhere = r#"exec "$REAL" "${@/%llms.txt/none.txt}""#;
+    let staging = then.ran.staging.in_place_of("curl", elsewhere);
+    let told = replayed(&staging, &then.evidence, &[]).exits(1);
+    let objects = told.of("objects.after");
+    assert!(objects.contains("- service dpp-api has endpoints"), "{objects}");
+    assert!(objects.contains("- dpp-reaper: 2 pods wanted, 2 ready, 2 updated, 2 available"), "{objects}");
+    assert_eq!(told.of("check.04"), "CHANGED   check.04\n- answered 200\n+ answered 404");
+    assert!(told.of("rollout.reaper").contains("+ exit 1: "), "{}", told.said);
+}
+
+#[test]
+fn a_pod_that_is_gone_is_no_change() {
+    let then = Then::of(Staging::of("crash-loop"), 1);
+    let pod = then.ran.manifest()["stop"]["pod"].as_str().unwrap().to_owned();
+    then.later(&["delete", "pod", &pod]);
+    let told = then.replayed(&[]);
+    assert!(told.said.contains("drift     dump.logs: that pod is gone"), "{}", told.said);
+    assert!(told.said.contains("drift     dump.previous: that pod is gone"), "{}", told.said);
+}
+
+#[test]
+fn the_key_goes_only_where_the_run_sent_it_if_whoever_replays_says_so() {
+    let then = Then::of(Staging::of("healthy").with("STAGING_API_KEY", KEY), 0);
+    let url = then.ran.staging.environment["STAGING_BASE_URL"].clone();
+    let why =
+        format!("left out  check.10: it sends a key: export STAGING_API_KEY, and STAGING_BASE_URL={url}");
+    let staging = then.ran.staging.with("STAGING_BASE_URL", "http://127.0.0.1:1");
+    let told = replayed(&staging, &then.evidence, &[]).exits(0).says(&why);
+    let staging = staging.with("STAGING_BASE_URL", &url).with("STAGING_API_KEY", "");
+    let _told = replayed(&staging, &then.evidence, &[]).exits(0).says(&why);
+    assert!(!told.said.contains(KEY));
+    let staging = staging.with("STAGING_API_KEY", KEY);
+    let _told = replayed(&staging, &then.evidence, &[]).exits(0).says("same      check.10\n");
+}
+
+#[test]
+fn changes_are_run_again_on_the_runs_context_and_namespace_alone() {
+    let then = Then::of(Staging::of("healthy"), 0);
+    let context = then.ran.staging.environment["STAGING_CONTEXT"].clone();
+    let _told = then.replayed(&["--include-changes"]).exits(2).says("--context");
+    let _told = then
+        .replayed(&["--include-changes", "--context=another"])
+        .exits(2)
+        .says("the run was on the context \"team's staging\", and not on \"another\"");
+    assert!(then.ran.staging.cluster.requests().is_empty());
+
+    then.later(&["delete", "service", "dpp-api"]);
+    then.ran.staging.cluster.forget_requests();
+    let changes = ["--include-changes", "--context", &context];
+    let told = then.replayed(&changes).exits(0).says(" 0 left out\n");
+    assert!(told.said.contains("apply.api\n") && told.said.contains("guard.api\n"), "{}", told.said);
+    let writes = then.ran.staging.cluster.writes();
+    assert!(!writes.is_empty(), "the service is made again");
+    then.ran.staging.cluster.forget_requests();
+
+    // As if the namespace had been made anew since.
+    let anew = r#""$REAL" "$@" | if [[ "$*" == *kube-system* ]]; then sed 's/^\(dpp-staging \)./\1x/'; else cat; fi
+        exit "${PIPESTATUS[0]}""#;
+    let staging = then.ran.staging.in_place_of("kubectl", anew);
+    let told = replayed(&staging, &then.evidence, &changes).exits(1);
+    let _told = told
+        .says("left out  apply.api: the namespace here is not the run's")
+        .says("left out  guard.api: the namespace here is not the run's");
+    let writes = staging.cluster.writes();
+    assert!(writes.is_empty(), "{writes:?}");
+}
+
+#[test]
+fn what_can_not_be_compared_is_refused_and_nothing_is_run() {
+    let then = Then::of(Staging::of("healthy"), 0);
+    let moved = Moved::of(&then.ran);
+    let delete = |text: String| text.replace("get namespaces\"", "delete namespaces --all\"");
+    moved.edit("journal.jsonl", delete).with_the_sums_mended();
+    let staging = &then.ran.staging;
+    let _told = replayed(staging, &moved.path("").join("."), &[])
+        .exits(2)
+        .says("is not as its run left it: staging-dry-run verify ");
+    let _told = replayed(staging, &moved.path("none"), &[]).exits(2).says("is no folder");
+    let empty = tempfile::tempdir().unwrap();
+    let _told = replayed(staging, empty.path(), &[]).exits(2).says("it is not the evidence of a run");
+    let arguments = ["replay", then.evidence.to_str().unwrap(), "--into", empty.path().to_str().unwrap()];
+    let output = staging.command(&arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("can't be made anew"), "{output:?}");
+    assert!(staging.cluster.requests().is_empty());
+}
+
+#[test]
+fn one_that_is_interrupted_says_so_and_leaves_nothing_running() {
+    let then = Then::of(Staging::of("crash-loop"), 1);
+    let waits = r#"if [[ "$*" == *"rollout status"* ]]; then exec "$REAL" get pods -A --watch; fi
+        exec "$REAL" "$@""#;
+    let staging = then.ran.staging.in_place_of("kubectl", waits);
+    let evidence = then.evidence.to_str().unwrap().to_owned();
+    let under_way = UnderWay::at_a_terminal(staging, &["replay", &evidence]).until("left out  apply.reaper");
+    let ran = under_way.ctrl_c().ends();
+    assert_eq!(ran.status, Some(130), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Ended by signal 2 before the end"), "{}", ran.stderr);
+    assert_nothing_left(ran.staging.folder.path());
+}
