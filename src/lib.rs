@@ -11,7 +11,7 @@
 //! | [`perform`] | what it takes to perform a command: environment, kubeconfig, signals, clock | `exec`, `evidence`, [`inputs`], pure rooms |
 //! | [`evidence`] | the only writer of the evidence tree | pure rooms |
 //! | [`signature`] | ssh-keygen's signature of the sums | `evidence`, `exec` |
-//! | [`verify`] | whether evidence holds, offline | `evidence`, `signature`, and pure rooms |
+//! | [`verify`] | whether evidence holds, offline | `evidence`, `signature`, [`inputs`], and pure rooms |
 //! | [`replay`] | runs again what a run ran, and compares | everything but `cli` and `report` |
 //! | [`report`] | the only printer; consumes events | pure rooms |
 //! | [`inputs`], [`tools`] | what the run was given, and what it runs with | pure rooms, and `exec`'s types |

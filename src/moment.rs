@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A moment, printed as `2026-11-23T16:19:52.085Z`: always three digits after the point, so lines compare.
@@ -56,6 +56,13 @@ impl<'de> Deserialize<'de> for Moment {
 /// A duration in whole milliseconds, as the journal has it.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A duration as Go and kubectl write it: `90s`, `5m`, `1h30m`; longer than none.
+pub fn go_duration(text: &str) -> Option<Duration> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || b"hms".contains(&byte));
+    let parsed = if plain { text.parse::<SignedDuration>().ok() } else { None };
+    Duration::try_from(parsed?).ok().filter(|duration| !duration.is_zero())
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ pub enum SignatureError {
     /// ssh-keygen did not do it.
     #[error("{0}")]
     Said(String),
-    /// It could not be started, or what it needs not be written.
-    #[error("ssh-keygen can't be run: {0}")]
+    /// It could not be started, or what it needs not be read or written.
+    #[error("{0}")]
     NotRun(String),
 }
 
@@ -79,19 +79,29 @@ pub fn signed_by(
         keygen(programs, file, &words, &hurry)
     };
     let found = ask(None, &["-Y", "find-principals", "-f", &allowed, "-s", signature.as_str()])?;
-    let found = String::from_utf8_lossy(&found);
-    let who = found.lines().next().unwrap_or_default();
-    let check = ["-Y", "verify", "-f", &allowed, "-I", who, "-n", "file", "-s", signature.as_str()];
-    let said = ask(Some(folder.join(SUMS).as_std_path()), &check)?;
-    Ok(String::from_utf8_lossy(&said).trim().to_owned())
+    // One key may be several people's, and not all of them may sign files.
+    let mut said = Err(SignatureError::Said("No principal matched.".to_owned()));
+    for who in String::from_utf8_lossy(&found).lines() {
+        let check = ["-Y", "verify", "-f", &allowed, "-I", who, "-n", "file", "-s", signature.as_str()];
+        said = ask(Some(folder.join(SUMS).as_std_path()), &check);
+        if said.is_ok() {
+            break;
+        }
+    }
+    said.map(|said| String::from_utf8_lossy(&said).trim().to_owned())
 }
 
-/// A file of allowed signers; a public key alone may be anyone's.
+/// A file of allowed signers, in which a public key alone is anyone's.
 fn allowed_signers(signers: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
-    let is_key = ["ssh-", "ecdsa-", "sk-"].iter().any(|kind| signers.starts_with(kind.as_bytes()));
     let mut file = tempfile::NamedTempFile::new()?;
-    file.write_all(if is_key { b"* " } else { b"" })?;
-    file.write_all(signers)?;
+    for line in String::from_utf8_lossy(signers).lines() {
+        let mut words = line.split_whitespace();
+        let is_key = ["ssh-", "ecdsa-", "sk-"]
+            .iter()
+            .any(|kind| words.clone().next().is_some_and(|word| word.starts_with(kind)))
+            && words.nth(1).is_some_and(|word| word.starts_with("AAAA"));
+        writeln!(file, "{}{line}", if is_key { "* " } else { "" })?;
+    }
     Ok(file)
 }
 

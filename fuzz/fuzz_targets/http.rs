@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use staging_dry_run::evidence::HeadFilter;
+use staging_dry_run::facts::body::{is_healthy, is_ready};
 use staging_dry_run::facts::http::{header, split, status, status_line};
 
 const SECRET_FIELDS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
@@ -12,6 +13,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(bytes.ends_with(&[answer.head, answer.body].concat()));
     assert_eq!(answer.head.is_empty(), status_line(answer.head).is_none());
     let _ = (status(answer.head), header(answer.head, "content-type"));
+    let both = [is_healthy(bytes, "1.2"), is_ready(bytes)];
+    assert_ne!(both, [Some(true); 2], "its status is one word");
 
     let cut = bytes.first().map_or(0, |first| usize::from(*first)).min(bytes.len());
     let kept = filtered(&[bytes]);

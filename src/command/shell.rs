@@ -12,6 +12,11 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// Whether curl reads a header from standard input (`-H @-`): the one with the key.
+    pub fn reads_header(&self) -> bool {
+        self.stages.iter().flatten().any(|argument| argument == "@-")
+    }
+
     /// The command as text that can be pasted into bash and runs exactly these arguments.
     pub fn to_shell(&self) -> String {
         let stage_text =

@@ -33,6 +33,20 @@ pub struct Target {
 }
 
 impl Target {
+    /// An input by its name; `None`: it was not set, or is secret.
+    pub fn input(&self, name: &str) -> Option<&str> {
+        match name {
+            "STAGING_CONTEXT" => Some(&self.context),
+            "STAGING_NAMESPACE" => Some(&self.namespace),
+            "STAGING_BASE_URL" => Some(&self.base_url),
+            "STAGING_METRICS_URL" => self.metrics_url.as_deref(),
+            "AWS_ACCOUNT_ID" => self.aws_account_id.as_deref(),
+            "AWS_REGION" => Some(&self.aws_region),
+            "IMAGE_TAG" => Some(&self.image_tag),
+            _ => None,
+        }
+    }
+
     /// What this variable is in the run: where an API under test is asked.
     pub fn base(&self, variable: &str) -> &str {
         match variable {

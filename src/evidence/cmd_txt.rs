@@ -74,11 +74,11 @@ impl Entry<'_> {
     /// never ended by itself, or would block on a cluster that has moved on.
     pub fn limit_ms(&self) -> Option<u64> {
         let outcome = self.command.outcome.as_ref()?;
-        let waits = ["rollout.", "watch."].iter().any(|start| self.command.intent.id.starts_with(start));
-        if outcome.ended_by.is_our_doing() {
-            Some(outcome.duration_ms.clamp(1000, SOME_TIME_MS))
-        } else {
-            waits.then(|| outcome.duration_ms.saturating_mul(2).max(SOME_TIME_MS))
+        match self.command.intent.id.split('.').next() {
+            _ if outcome.ended_by.is_our_doing() => Some(outcome.duration_ms.clamp(1000, SOME_TIME_MS)),
+            Some("watch") => Some(SOME_TIME_MS),
+            Some("rollout") => Some(outcome.duration_ms.saturating_mul(2).max(SOME_TIME_MS)),
+            _ => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 /// The header fields whose values never reach an evidence file: they open a session to whoever reads them.
-const SECRET_FIELDS: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
+pub const SECRET_FIELDS: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
 
 const LINE_END: &[u8] = b"\r\n";
 

@@ -13,7 +13,7 @@ mod rotation;
 mod sums;
 mod tree;
 
-pub use head::HeadFilter;
+pub use head::{HeadFilter, SECRET_FIELDS};
 pub use journal::{Journal, events_of};
 pub use lock::{Lock, LockError};
 pub use room::{LEAST_FREE, Reserve, free};

@@ -18,9 +18,11 @@
 //! | [`pods`], [`deployments`], [`endpoints`] | the same objects as JSON |
 //! | [`stderr`] | warnings and errors in kubectl's standard error |
 //! | [`curl`], [`http`] | a transfer's figures, and the answer itself |
+//! | [`body`] | what the bodies of `/health` and `/readyz` say |
 //! | [`latency`] | percentiles of the figures |
 
 pub mod apply;
+pub mod body;
 pub mod can_i;
 pub mod context;
 pub mod curl;

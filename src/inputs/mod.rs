@@ -9,6 +9,8 @@ use std::ffi::OsString;
 
 use secrecy::SecretString;
 
+use crate::events::Target;
+
 mod grammar;
 mod refused;
 #[cfg(test)]
@@ -203,6 +205,16 @@ pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused
         }),
         _ => Err(refused),
     }
+}
+
+/// The inputs of a run as its evidence has them, held against the same grammar; `secrets` gives the variables that no
+/// evidence holds.
+///
+/// # Errors
+/// When a run was never given such a value.
+pub fn of_run(target: &Target, secrets: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused> {
+    let is_kept = |name: &str| TABLE.iter().any(|row| row.name == name && !row.secret) && name != REDACT;
+    read(|name| if is_kept(name) { target.input(name).map(OsString::from) } else { secrets(name) })
 }
 
 /// The values of these variables, or what is wrong with one; never a character of it.

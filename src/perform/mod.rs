@@ -38,13 +38,12 @@ pub struct Call {
 impl Call {
     /// A row, and its command with the variables filled in.
     pub fn of(step: &Step, pipeline: Pipeline) -> Self {
-        let reads_key = pipeline.stages.iter().flatten().any(|argument| argument == "@-");
         let intent = Intent {
             id: step.id.to_string(),
             phase: step.phase,
             effect: step.effect,
             text: pipeline.to_shell(),
-            reads_key,
+            reads_key: pipeline.reads_header(),
         };
         Self { step: step.clone(), intent, pipeline }
     }

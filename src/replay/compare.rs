@@ -43,8 +43,10 @@ pub(super) fn compare(
     if row.text.contains("$POD") && is_gone(now.outcome) && !is_gone(then.outcome) {
         return came(Came::Drift, Some("that pod is gone"), Vec::new());
     }
-    let judged = only_one_has(&judged_by(row, record, then), &judged_by(row, record, now));
+    let mut judged = only_one_has(&judged_by(row, record, then), &judged_by(row, record, now));
     if !judged.is_empty() {
+        let ended_otherwise = ended(then.outcome) != ended(now.outcome);
+        judged.extend(now.outcome.said.iter().filter(|_| ended_otherwise).map(|said| of(true, said)));
         return came(Came::Changed, None, judged);
     }
     let printed = differing(text(row, then), text(row, now));
@@ -88,8 +90,7 @@ fn ended(outcome: &Outcome) -> String {
         return "had to be ended".to_owned();
     }
     let exit: Vec<String> = outcome.exit.iter().map(ToString::to_string).collect();
-    let said = outcome.said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
-    format!("exit {}{said}", exit.join(" "))
+    format!("exit {}", exit.join(" "))
 }
 
 /// What stays, as long as nobody deploys, scales or takes away: no ages, restarts, names of pods, addresses, versions of
@@ -119,7 +120,7 @@ fn facts(what: &What) -> Vec<String> {
             .iter()
             .map(|d| {
                 format!(
-                    "{}: {} pods wanted, {} ready, {} updated, {} available",
+                    "{}: {} wanted, {} ready, {} updated, {} available",
                     d.name, d.wanted, d.ready, d.updated, d.available
                 )
             })

@@ -1,45 +1,54 @@
 //! The folder for what is printed now: files of the same names as in the evidence, and the manifests of the run, from
 //! which its commands read.
 
+use std::io;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::CannotReplay;
+use crate::record::Record;
+use crate::runbook::DEPLOYMENTS;
 
-/// Makes the folder, and copies `inputs/` into it.
-pub(super) fn make(evidence: &Utf8Path, into: Option<&Utf8Path>) -> Result<Utf8PathBuf, CannotReplay> {
+/// Makes the folder, and copies the run's manifests into it, and nothing else that may stand beside them.
+pub(super) fn make(
+    evidence: &Utf8Path,
+    record: &Record,
+    into: Option<&Utf8Path>,
+) -> Result<Utf8PathBuf, CannotReplay> {
     let folder = match into {
         Some(into) => {
-            fs_err::create_dir_all(into.parent().unwrap_or(into))?;
-            fs_err::create_dir(into).map_err(|error| {
-                CannotReplay::Folder(format!("--into {into} can't be made anew: {error}"))
-            })?;
+            new(evidence, into)
+                .map_err(|why| CannotReplay::Folder(format!("--into {into} can't be made anew: {why}")))?;
             into.to_owned()
         }
         None => temporary()?,
     };
-    copy(&evidence.join("inputs"), &folder.join("inputs"))?;
+    fs_err::create_dir(folder.join("inputs"))?;
+    for file in DEPLOYMENTS.iter().map(|deployment| deployment.manifest) {
+        let is_kept = record.manifests.iter().any(|manifest| manifest.file == file);
+        let (from, to) = (evidence.join("inputs").join(file), folder.join("inputs").join(file));
+        if is_kept && from.is_file() {
+            fs_err::create_dir_all(to.parent().unwrap_or(&folder))?;
+            fs_err::copy(from, to)?;
+        }
+    }
     Ok(folder)
+}
+
+fn new(evidence: &Utf8Path, into: &Utf8Path) -> io::Result<()> {
+    let into = camino::absolute_utf8(into)?;
+    let there = into.ancestors().find(|folder| folder.is_dir()).unwrap_or(&into);
+    if there.canonicalize_utf8()?.starts_with(evidence.canonicalize_utf8()?) {
+        return Err(io::Error::other("it would be a part of the evidence"));
+    }
+    if let Some(parent) = into.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    std::fs::create_dir(into)
 }
 
 fn temporary() -> Result<Utf8PathBuf, CannotReplay> {
     let folder = tempfile::Builder::new().prefix("staging-dry-run.replay.").tempdir()?.keep();
     Utf8PathBuf::from_path_buf(folder)
         .map_err(|path| CannotReplay::Folder(format!("the temporary folder {} is not UTF-8", path.display())))
-}
-
-fn copy(from: &Utf8Path, to: &Utf8Path) -> Result<(), CannotReplay> {
-    fs_err::create_dir_all(to)?;
-    if !from.is_dir() {
-        return Ok(());
-    }
-    for entry in from.read_dir_utf8()? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(entry.path(), &to)?;
-        } else {
-            fs_err::copy(entry.path(), to)?;
-        }
-    }
-    Ok(())
 }

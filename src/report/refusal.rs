@@ -48,6 +48,7 @@ fn help(required: &[(&str, &str)]) -> String {
   staging-dry-run smoke        the ten checks alone
   staging-dry-run plan         every command that run would start; starts none
   staging-dry-run verify DIR   whether evidence is what its run left, and its verdict follows from it
+  staging-dry-run replay DIR   what a run read, read again and compared; changes nothing
 
 It needs these inputs, for example:
 {}

@@ -4,6 +4,7 @@ use super::console;
 use super::escape::{clipped, printable};
 use super::layout::{BAD, FAIR, GOOD, count, styled};
 use super::verified::run;
+use crate::record::Record;
 use crate::replay::{Came, Compared, Line, Replayed, Told};
 
 /// How long a shown line may be.
@@ -15,7 +16,9 @@ const LINES: usize = 6;
 /// Shows what there is to show.
 pub fn replaying(told: &Told<'_>) {
     match told {
-        Told::Begins(record) => console::tell(&format!("{}\n\n", run(record))),
+        Told::Begins { record, server } => {
+            console::tell(&format!("{}\n{}\n", run(record), on(record, *server)));
+        }
         Told::Starts(id) => console::meanwhile(&format!("  {}", printable(id))),
         Told::Compared(compared) => console::tell(&row(compared)),
     }
@@ -23,7 +26,7 @@ pub fn replaying(told: &Told<'_>) {
 
 /// Shows the sum, and where to look further.
 pub fn replayed(all: &Replayed) {
-    console::tell(&sum(&all.compared));
+    console::tell(&sum(all));
     let folder = printable(all.folder.as_str());
     console::tell(&format!("What they print now is in {folder}, in files of the same names."));
     if let Some(signal) = all.interrupted {
@@ -31,6 +34,17 @@ pub fn replayed(all: &Replayed) {
             "Ended by signal {signal} before the end: the commands after these were not run."
         ));
     }
+}
+
+/// Where it is run again, and where it ran then.
+fn on(record: &Record, server: Option<&str>) -> String {
+    let then = record.context.as_ref().and_then(|context| context.server.as_deref());
+    let line = match (server, then) {
+        (None, _) => return String::new(),
+        (Some(now), Some(then)) if now != then => format!("again on {now} (then {then})"),
+        (Some(now), _) => format!("again on {now}"),
+    };
+    clipped(&line, 2 * MOST) + "\n"
 }
 
 fn row(compared: &Compared) -> String {
@@ -51,10 +65,14 @@ fn row(compared: &Compared) -> String {
     text
 }
 
-fn sum(all: &[Compared]) -> String {
-    let number = |came: Came| all.iter().filter(|compared| compared.came == came).count();
+fn sum(all: &Replayed) -> String {
+    let number = |came: Came| all.compared.iter().filter(|compared| compared.came == came).count();
     let (same, drift) = (number(Came::Same), number(Came::Drift));
     let (changed, left_out) = (number(Came::Changed), number(Came::LeftOut));
-    let verdict = if changed == 0 { styled(GOOD, "NOTHING CHANGED") } else { styled(BAD, "CHANGED") };
+    let verdict = match (changed, all.interrupted) {
+        (0, None) => styled(GOOD, "NOTHING CHANGED"),
+        (0, Some(_)) => styled(FAIR, "NOT FINISHED"),
+        _ => styled(BAD, "CHANGED"),
+    };
     format!("\n{verdict}: {same} same, {drift} drift, {changed} changed, {left_out} left out\n")
 }

@@ -47,12 +47,25 @@ struct TestResult {
     failed_tests: Vec<String>,
 }
 
-#[derive(Serialize, Clone, Copy, PartialEq)]
+/// The result of a test, in the words of the predicate.
+#[derive(Debug, Serialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "UPPERCASE")]
-enum Outcome {
+pub enum Outcome {
+    /// All of it passed.
     Passed,
+    /// It passed, with warnings.
     Warned,
+    /// It did not pass.
     Failed,
+}
+
+/// What a verdict is in those words.
+pub fn result(verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Pass => Outcome::Passed,
+        Verdict::Shortfall => Outcome::Warned,
+        Verdict::Stop | Verdict::Refused | Verdict::Incomplete => Outcome::Failed,
+    }
 }
 
 /// `attestation.json`: an in-toto Statement v1 with the test-result predicate v0.1, of a run whose `SHA256SUMS` have
@@ -102,11 +115,7 @@ fn resource(name: &str, sha256: &str) -> Resource {
 }
 
 fn test_result(record: &Record, began: &Began, judgement: &Judgement) -> TestResult {
-    let result = match judgement.verdict {
-        Verdict::Pass => Outcome::Passed,
-        Verdict::Shortfall => Outcome::Warned,
-        Verdict::Stop | Verdict::Refused | Verdict::Incomplete => Outcome::Failed,
-    };
+    let result = result(judgement.verdict);
     let (passed_tests, others) = tests(record, began, judgement);
     let (warned_tests, failed_tests) =
         if result == Outcome::Warned { (others, Vec::new()) } else { (Vec::new(), others) };

@@ -3,7 +3,7 @@
 mod attestation;
 mod smoke;
 
-pub use attestation::attestation;
+pub use attestation::{Outcome, attestation, result};
 pub use smoke::{http_samples, results};
 
 use std::fmt::Write as _;

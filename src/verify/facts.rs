@@ -121,10 +121,11 @@ fn stretches(evidence: &Evidence) -> Vec<String> {
             }
             end = stretch.to;
         }
-        let length = match evidence.tree.path(file).symlink_metadata() {
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        };
+        if !evidence.has(file) {
+            found.push(format!("{file} is no file of the evidence, and commands printed into it"));
+            continue;
+        }
+        let length = evidence.tree.path(file).symlink_metadata().map_or(0, |metadata| metadata.len());
         // What a command printed that was ended with the run is in the file, and not in the journal.
         let fits = if evidence.is_whole() { length == end } else { length >= end };
         if !fits {

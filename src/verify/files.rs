@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use camino::Utf8Path;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Check, Evidence, Kind};
 use crate::evidence::{ABOVE_THE_SUMS, ATTESTATION, SUMS, sha256_of_file};
+use crate::{texts, verdict};
 
 /// What stands in a folder.
 pub(super) struct Found {
@@ -41,9 +42,15 @@ pub(super) fn find(folder: &Utf8Path) -> io::Result<Found> {
 pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<Check>> {
     let others = others.iter().map(|other| format!("{other} is no file"));
     if !evidence.has(SUMS) {
+        let above = ABOVE_THE_SUMS.into_iter().filter(|file| evidence.has(file));
+        let above = above.map(|file| format!("{file} is there, and no {SUMS} that it could be of"));
         return Ok(vec![
             unsealed(evidence),
-            Check::new(Kind::Integrity, "there are only files", others.collect()),
+            Check::new(
+                Kind::Integrity,
+                "there are only files, and only of the run",
+                others.chain(above).collect(),
+            ),
         ]);
     }
     let (listed, malformed) = sums(evidence)?;
@@ -79,20 +86,30 @@ fn unsealed(evidence: &Evidence) -> Check {
     }
 }
 
-/// Whether the first subject of the attestation is the seal.
+/// Whether the attestation is about the seal, and says of the run what it came to; whatever version wrote it.
 fn attested(evidence: &Evidence) -> io::Result<Vec<String>> {
-    if !evidence.has(ATTESTATION) {
-        return Ok(vec![format!("{ATTESTATION} is missing, though the run was sealed")]);
-    }
+    let statement = match json(evidence, ATTESTATION) {
+        Ok(statement) => statement,
+        Err(why) => return Ok(vec![why]),
+    };
     let seal = sha256_of_file(&evidence.tree.path(SUMS))?;
-    let statement = fs_err::read(evidence.tree.path(ATTESTATION))?;
-    let statement: Value = serde_json::from_slice(&statement).unwrap_or_default();
-    let about = &statement["subject"][0]["digest"]["sha256"];
-    let differs = *about != seal;
-    Ok(differs
-        .then(|| format!("{ATTESTATION} is about {about}, and {SUMS} has the hash {seal}"))
-        .into_iter()
-        .collect())
+    let verdict = verdict::judge(&evidence.record).verdict;
+    let told = [
+        ("/subject/0/digest/sha256", json!(seal)),
+        ("/subject/0/annotations/verdict", json!(verdict)),
+        ("/predicate/result", json!(texts::result(verdict))),
+    ];
+    let differing = told.iter().filter(|(pointer, is)| statement.pointer(pointer) != Some(is));
+    Ok(differing.map(|(pointer, is)| format!("{ATTESTATION}: {pointer} is not {is}")).collect())
+}
+
+/// A file as JSON, or why it is none.
+pub(super) fn json(evidence: &Evidence, file: &str) -> Result<Value, String> {
+    if !evidence.has(file) {
+        return Err(format!("{file} is missing"));
+    }
+    let bytes = fs_err::read(evidence.tree.path(file)).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&bytes).map_err(|error| format!("{file} can't be read: {error}"))
 }
 
 /// The sums, by file, and the lines that are none.

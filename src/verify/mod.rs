@@ -6,6 +6,7 @@
 
 mod chain;
 mod commands;
+mod derived;
 mod facts;
 mod files;
 mod outside;
@@ -82,16 +83,18 @@ impl Report {
 #[derive(Debug, thiserror::Error)]
 pub enum CannotRead {
     /// It is not there, or no folder.
-    #[error("{0} is no folder")]
+    #[error("{0} is no folder.\nGive the folder of a run, such as evidence/staging/20261124.")]
     NoFolder(Utf8PathBuf),
     /// A run leaves a journal and a manifest.
-    #[error("{0} holds neither journal.jsonl nor manifest.json: it is not the evidence of a run")]
+    #[error(
+        "{0} holds neither journal.jsonl nor manifest.json: it is not the evidence of a run.\nGive the folder of one, such as evidence/staging/20261124; with --chain the folder above."
+    )]
     NoRun(Utf8PathBuf),
-    /// What checks signatures can't be run.
-    #[error(transparent)]
+    /// Who may have signed can't be read, or what checks signatures can't be run.
+    #[error("--signed-by: {0}.\nGive a public key, or a file of allowed signers (ssh-keygen(1)).")]
     Signature(#[from] SignatureError),
     /// The system does not let us.
-    #[error(transparent)]
+    #[error("{0}.\nGive a folder that can be read.")]
     Io(#[from] std::io::Error),
 }
 
@@ -136,7 +139,7 @@ pub struct Signers<'a> {
     /// A public key, or allowed signers.
     pub file: &'a Utf8Path,
     /// Where [`crate::signature::PROGRAMS`] are.
-    pub programs: &'a Programs,
+    pub programs: Programs,
 }
 
 /// Checks the evidence in a folder.
@@ -155,7 +158,7 @@ pub fn verify(folder: &Utf8Path, outside: &Outside<'_>) -> Result<Report, Cannot
     let forms = Forms::of(&[]).map_err(std::io::Error::other)?;
     let tree = Tree::new(folder.to_owned(), forms);
     let found = files::find(folder)?;
-    let (events, unreadable) = journal(&tree);
+    let (events, unreadable) = journal(&tree, &found);
     let evidence = Evidence { record: Record::of(&events), files: found.files, tree, events };
 
     let mut checks = files::checks(&evidence, &found.others)?;
@@ -167,6 +170,7 @@ pub fn verify(folder: &Utf8Path, outside: &Outside<'_>) -> Result<Report, Cannot
     } else {
         checks.push(commands::check(&evidence));
         checks.extend(facts::checks(&evidence)?);
+        checks.extend(derived::checks(&evidence)?);
         checks.push(sightings::check(&evidence)?);
         checks.extend(story::checks(&evidence)?);
     }
@@ -174,7 +178,11 @@ pub fn verify(folder: &Utf8Path, outside: &Outside<'_>) -> Result<Report, Cannot
 }
 
 /// The events, or why there are none.
-fn journal(tree: &Tree) -> (Vec<Event>, Option<String>) {
+fn journal(tree: &Tree, found: &files::Found) -> (Vec<Event>, Option<String>) {
+    // What is no file may never end.
+    if !found.files.iter().any(|file| file == "journal.jsonl") {
+        return (Vec::new(), Some("journal.jsonl is missing, or no file".to_owned()));
+    }
     let bytes = match std::fs::read(tree.path("journal.jsonl")) {
         Ok(bytes) => bytes,
         Err(error) => return (Vec::new(), Some(format!("journal.jsonl: {error}"))),

@@ -44,7 +44,7 @@ fn signature(evidence: &Evidence, signers: Option<&Signers<'_>>) -> Result<Optio
         let what = format!("{SIGNATURE} is a signature: say with --signed-by whose it should be");
         return Ok(Some(Check::not_possible(Kind::Integrity, what)));
     };
-    match signature::signed_by(signers.programs, evidence.tree.root(), signers.file, record.ended) {
+    match signature::signed_by(&signers.programs, evidence.tree.root(), signers.file, record.ended) {
         Ok(said) => Ok(Some(Check::new(Kind::Integrity, format!("signed: {said}"), Vec::new()))),
         Err(SignatureError::Said(why)) => Ok(does_not(format!("{SIGNATURE} does not count: {why}"))),
         Err(error @ SignatureError::NotRun(_)) => Err(error.into()),

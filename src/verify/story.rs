@@ -31,8 +31,7 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
 
 /// Where the journal holds nothing, the run was ended before it could be begun, and the manifest must not claim more.
 pub(super) fn nothing_begun(evidence: &Evidence) -> Check {
-    let manifest = evidence.tree.path("manifest.json");
-    let kept: Value = serde_json::from_slice(&fs_err::read(manifest).unwrap_or_default()).unwrap_or_default();
+    let kept = super::files::json(evidence, "manifest.json").unwrap_or_default();
     let claims = kept["verdict"] != "incomplete" || kept["commands"] != Value::Array(Vec::new());
     let found = claims.then(|| "manifest.json tells of a run, and journal.jsonl of none".to_owned());
     Check::new(Kind::Truth, "nothing was begun: the journal is empty", found.into_iter().collect())
@@ -40,16 +39,9 @@ pub(super) fn nothing_begun(evidence: &Evidence) -> Check {
 
 /// The manifest, against the journal folded again. That of a run that was killed is of an earlier moment.
 fn manifest(evidence: &Evidence) -> io::Result<Vec<String>> {
-    let bytes = match fs_err::read(evidence.tree.path("manifest.json")) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(vec!["manifest.json is missing".to_owned()]);
-        }
-        Err(error) => return Err(error),
-    };
-    let kept: Value = match serde_json::from_slice(&bytes) {
+    let kept = match super::files::json(evidence, "manifest.json") {
         Ok(kept) => kept,
-        Err(error) => return Ok(vec![format!("manifest.json can't be read: {error}")]),
+        Err(why) => return Ok(vec![why]),
     };
     let again = folded(&evidence.record)?;
     if kept == again || evidence.record.ended.is_none() && is_of_an_earlier_moment(&kept, evidence)? {

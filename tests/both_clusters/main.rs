@@ -15,6 +15,7 @@ mod kubectls;
 mod page;
 mod permissions;
 mod plugins;
+mod replays;
 mod scenarios;
 #[path = "../staging/mod.rs"]
 mod staging;

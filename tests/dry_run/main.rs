@@ -7,6 +7,7 @@ mod arrives;
 mod attested;
 mod bad_input;
 mod cmd_txt;
+mod hostile_evidence;
 #[path = "../staging/page.rs"]
 mod page;
 mod pages;

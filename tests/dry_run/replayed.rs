@@ -1,8 +1,8 @@
 //! `replay`: what a run read, read again on the cluster as it is now.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
+use super::staging::replayed::{Replayed, later, replayed};
 use super::staging::under_way::{UnderWay, assert_nothing_left};
 use super::staging::{Ran, Staging, files_below, shortened};
 use super::verified::Moved;
@@ -11,13 +11,6 @@ use super::verified::Moved;
 struct Then {
     ran: Ran,
     evidence: PathBuf,
-}
-
-/// What `replay` said of it.
-struct Replayed {
-    status: Option<i32>,
-    said: String,
-    folder: tempfile::TempDir,
 }
 
 impl Then {
@@ -31,46 +24,8 @@ impl Then {
         replayed(&self.ran.staging, &self.evidence, options)
     }
 
-    /// Asks the cluster for something, as whoever came later.
     fn later(&self, kubectl: &[&str]) {
-        let mut command = Command::new("kubectl");
-        let kubeconfig = &self.ran.staging.environment["KUBECONFIG"];
-        let context = format!("--context={}", self.ran.staging.environment["STAGING_CONTEXT"]);
-        command.arg(context).args(["-n", "dpp-staging"]).args(kubectl).env("KUBECONFIG", kubeconfig);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-    }
-}
-
-fn replayed(staging: &Staging, evidence: &Path, options: &[&str]) -> Replayed {
-    let folder = tempfile::tempdir().unwrap();
-    let into = format!("--into={}", folder.path().join("new/now").display());
-    let arguments = [&["replay", evidence.to_str().unwrap(), &into], options].concat();
-    let output = staging.command(&arguments).output().unwrap();
-    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
-    Replayed { status: output.status.code(), said, folder }
-}
-
-impl Replayed {
-    #[track_caller]
-    fn exits(self, status: i32) -> Self {
-        assert_eq!(self.status, Some(status), "{}", self.said);
-        self
-    }
-
-    #[track_caller]
-    fn says(self, words: &str) -> Self {
-        assert!(self.said.contains(words), "not said: {words}\n{}", self.said);
-        self
-    }
-
-    /// What came of a command, with the lines below it.
-    fn of(&self, id: &str) -> String {
-        let mut lines =
-            self.said.lines().skip_while(|line| line.get(12..) != Some(id) || !line.starts_with("  "));
-        let first = lines.next().unwrap_or_else(|| panic!("no {id}\n{}", self.said));
-        let more = lines.take_while(|line| line.starts_with("              "));
-        [first].into_iter().chain(more).map(str::trim).collect::<Vec<_>>().join("\n")
+        later(&self.ran.staging, kubectl);
     }
 }
 
@@ -133,9 +88,9 @@ fn endpoints_and_replicas_that_are_gone_and_a_status_that_is_another_are_told() 
     let told = replayed(&staging, &then.evidence, &[]).exits(1);
     let objects = told.of("objects.after");
     assert!(objects.contains("- service dpp-api has endpoints"), "{objects}");
-    assert!(objects.contains("- dpp-reaper: 2 pods wanted, 2 ready, 2 updated, 2 available"), "{objects}");
+    assert!(objects.contains("- dpp-reaper: 2 wanted, 2 ready, 2 updated, 2 available"), "{objects}");
     assert_eq!(told.of("check.04"), "CHANGED   check.04\n- answered 200\n+ answered 404");
-    assert!(told.of("rollout.reaper").contains("+ exit 1: "), "{}", told.said);
+    assert!(told.of("rollout.reaper").contains("+ exit 1"), "{}", told.said);
 }
 
 #[test]
@@ -160,6 +115,8 @@ fn the_key_goes_only_where_the_run_sent_it_if_whoever_replays_says_so() {
     let _told = replayed(&staging, &then.evidence, &[]).exits(0).says(&why);
     assert!(!told.said.contains(KEY));
     let staging = staging.with("STAGING_API_KEY", KEY);
+    let _told = replayed(&staging, &then.evidence, &[]).exits(0).says("same      check.10\n");
+    let staging = staging.with("STAGING_BASE_URL", &format!("{url}/"));
     let _told = replayed(&staging, &then.evidence, &[]).exits(0).says("same      check.10\n");
 }
 
@@ -204,15 +161,30 @@ fn what_can_not_be_compared_is_refused_and_nothing_is_run() {
     let staging = &then.ran.staging;
     let _told = replayed(staging, &moved.path("").join("."), &[])
         .exits(2)
-        .says("is not as its run left it: staging-dry-run verify ");
+        .says("is not as its run left it.\nSee where: staging-dry-run verify ");
     let _told = replayed(staging, &moved.path("none"), &[]).exits(2).says("is no folder");
     let empty = tempfile::tempdir().unwrap();
     let _told = replayed(staging, empty.path(), &[]).exits(2).says("it is not the evidence of a run");
-    let arguments = ["replay", then.evidence.to_str().unwrap(), "--into", empty.path().to_str().unwrap()];
-    let output = staging.command(&arguments).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("can't be made anew"), "{output:?}");
+    let within = then.evidence.join("now");
+    let link = empty.path().join("link");
+    std::os::unix::fs::symlink(&then.evidence, &link).unwrap();
+    let a_part = "it would be a part of the evidence";
+    for (into, why) in [(empty.path(), "File exists"), (&*within, a_part), (&*link.join("now"), a_part)] {
+        let arguments = ["replay", then.evidence.to_str().unwrap(), "--into", into.to_str().unwrap()];
+        let output = staging.command(&arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(2) && said.contains("can't be made anew: ") && said.contains(why),
+            "{said}"
+        );
+    }
+    assert!(!within.exists());
+
     assert!(staging.cluster.requests().is_empty());
+    // From within the folder, to one beside it.
+    let mut command = staging.command(&["replay", ".", "--into", "../beside"]);
+    let output = command.current_dir(&then.evidence).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]

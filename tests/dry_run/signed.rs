@@ -38,8 +38,14 @@ fn the_signature_is_checked_by_ssh_keygen_and_by_verify() {
         let verified = bash.args(["-c", by_hand]).arg(&allowed).current_dir(moved.path("")).output().unwrap();
         assert!(verified.status.success(), "{verified:?}");
 
+        // Among others, and for something else as well.
+        let others = std::fs::read_to_string(theirs.with_extension("pub")).unwrap();
+        let many = keys.path().join("many");
+        let text_of_many = format!("# the team\n{others}git@example.com namespaces=\"git\" {public}{public}");
+        std::fs::write(&many, text_of_many).unwrap();
+
         let by = |file: &Path| verify(&moved.path(""), &["--signed-by", text(file)]);
-        for signers in [&allowed, &ours.with_extension("pub")] {
+        for signers in [&allowed, &many, &ours.with_extension("pub")] {
             let (status, said) = by(signers);
             assert!(status == Some(0) && said.contains("signed: Good \"file\" signature for "), "{said}");
         }
@@ -48,7 +54,10 @@ fn the_signature_is_checked_by_ssh_keygen_and_by_verify() {
         let (status, said) = verify(&moved.path(""), &[]);
         assert!(status == Some(0) && said.contains("say with --signed-by whose it should be"), "{said}");
         let (status, said) = by(&keys.path().join("none"));
-        assert!(status == Some(2) && said.contains("none"), "{said}");
+        assert!(
+            status == Some(2) && said.contains("--signed-by: ") && said.contains("Give a public key"),
+            "{said}"
+        );
 
         // Whoever alters a file can make all but the signature anew.
         moved.edit("inputs/k8s/api-deployment.yaml", |text| text + "\n").with_the_sums_mended();

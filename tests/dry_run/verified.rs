@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use staging_dry_run::evidence::redaction::Forms;
 use staging_dry_run::evidence::{Tree, events_of, seal};
+use staging_dry_run::facts::body::{is_healthy, is_ready};
 use staging_dry_run::record::Record;
 
 use super::staging::under_way::UnderWay;
@@ -94,6 +95,9 @@ fn that_of_a_killed_run_is_not_sealed_and_holds_but_for_that() {
     assert!(status == Some(0) && said.contains("not sealed: the run was ended before"), "{said}");
     let (status, said) = verify(&ran.evidence(), &["--seal", &"0".repeat(64)]);
     assert!(status == Some(1) && said.contains("there is no SHA256SUMS it could be of"), "{said}");
+    let moved = Moved::of(&ran);
+    std::fs::write(moved.path("attestation.json"), "{}").unwrap();
+    moved.does_not_hold("attestation.json is there, and no SHA256SUMS that it could be of");
 }
 
 #[test]
@@ -140,6 +144,15 @@ fn a_file_that_is_altered_added_missing_renamed_emptied_or_a_link_is_found() {
         &|moved| _ = moved.edit("SHA256SUMS", |sums| sums + &"0".repeat(64) + "  /dev/zero\n"),
         "/dev/zero is missing",
     );
+    for file in ["journal.jsonl", "manifest.json"] {
+        altered(
+            &|moved| {
+                std::fs::remove_file(moved.path(file)).unwrap();
+                assert!(Command::new("mkfifo").arg(moved.path(file)).status().unwrap().success());
+            },
+            &format!("{file} is missing"),
+        );
+    }
     altered(
         &|moved| std::fs::write(moved.path("SHA256SUMS"), "no sum\n").unwrap(),
         "holds the line \"no sum\"",
@@ -154,7 +167,7 @@ fn a_file_that_is_altered_added_missing_renamed_emptied_or_a_link_is_found() {
     );
     altered(
         &|moved| _ = moved.edit("attestation.json", set("/subject/0/digest/sha256", json!("0"))),
-        "attestation.json is about \"0\"",
+        "attestation.json: /subject/0/digest/sha256 is not ",
     );
     let (status, said) = verify(&ran.evidence(), &["--seal", &"0".repeat(64)]);
     assert!(status == Some(1) && said.contains("and not 0000"), "{said}");
@@ -187,7 +200,7 @@ fn a_manifest_that_claims_more_is_found_though_the_sums_are_mended() {
 }
 
 /// One event of the journal is edited, and the manifest is folded from it again: a forgery without a loose end.
-fn forged(ran: &Ran, event: &str, edit: impl Fn(&str) -> String) -> Moved {
+pub(super) fn forged(ran: &Ran, event: &str, edit: impl Fn(&str) -> String) -> Moved {
     let moved = Moved::of(ran);
     moved.edit("journal.jsonl", |text| {
         let line = text.lines().find(|line| line.contains(event)).unwrap_or_else(|| panic!("no {event}"));
@@ -222,6 +235,88 @@ fn a_journal_that_says_what_nothing_printed_is_found_though_all_the_rest_fits() 
     let passed = scenario_ran("healthy");
     forged(passed, r#""event":"command-starts","id":"apply.api""#, older)
         .does_not_hold("apply.api is no command of the runbook");
+    let elsewhere = |line: &str| line.replace("preflight/out/namespaces.out", "/etc/hostname");
+    forged(passed, r#""event":"command-ended","id":"namespaces""#, elsewhere)
+        .does_not_hold("/etc/hostname is no file of the evidence");
+}
+
+#[test]
+fn of_evidence_that_another_version_left_is_checked_what_does_not_depend_on_it() {
+    let older = |line: &str| line.replace(r#""version":"0.1.0""#, r#""version":"0.0.9""#);
+    let moved = forged(scenario_ran("crash-loop"), r#""event":"run-began""#, older);
+    let (status, said) = verify(&moved.path(""), &[]);
+    assert!(
+        status == Some(0) && said.contains("HOLDS, as far as it could be checked: 3 points left open"),
+        "{said}"
+    );
+    assert!(said.contains("another version of the rows made them"), "{said}");
+    let attested = std::fs::read(moved.path("attestation.json")).unwrap();
+    moved.edit("attestation.json", set("/predicate/result", json!("PASSED")));
+    moved.does_not_hold("attestation.json: /predicate/result is not \"FAILED\"");
+    std::fs::write(moved.path("attestation.json"), attested).unwrap();
+    moved.edit("manifest.json", set("/verdict", json!("pass"))).with_the_sums_mended();
+    moved.does_not_hold("manifest.json: verdict is ");
+}
+
+#[test]
+fn what_sed_and_jq_made_of_kept_bytes_is_made_again() {
+    let passed = scenario_ran("healthy");
+    let other_version = |text: String| text.replacen("0.4.2.2", "0.4.2.9", 1);
+    let moved = Moved::of(passed);
+    moved.edit("smoke/responses/01-health.http", other_version).with_the_sums_mended();
+    moved.does_not_hold("body.health: the answer does say what it should");
+    let moved = Moved::of(passed);
+    moved.edit("preflight/out/render.api.out", other_version).with_the_sums_mended();
+    moved.does_not_hold("render.api: it is not k8s/api-deployment.yaml with its placeholders filled in");
+}
+
+/// jq's own answer to the question of a row.
+fn jq_finds(row: &str, answer: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let step = staging_dry_run::runbook::step(row);
+    let line = staging_dry_run::command::parse(&step.text).unwrap();
+    let pipeline = line.expand(|_| Some("1.2".to_owned())).unwrap();
+    let words = &pipeline.stages[0];
+    let file = folder.path().join(words.last().unwrap().replace("../", ""));
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::create_dir_all(folder.path().join("inputs")).unwrap();
+    std::fs::write(file, answer).unwrap();
+    let mut jq = Command::new(&words[0]);
+    jq.args(&words[1..]).current_dir(folder.path().join("inputs")).output().unwrap().status.success()
+}
+
+#[test]
+fn a_body_is_read_as_jq_reads_it() {
+    let bodies = [
+        r#"{"status":"healthy","version":"1.2"}"#,
+        r#"{"status":"healthy","version":"1.3"}"#,
+        r#"{"status":"healthy","version":1.2}"#,
+        r#"{"status":"sick","version":"1.2"}"#,
+        r#"{"version":"1.2"}"#,
+        r#"{"status":"ready","services":{"db":"up","queue":{"status":"up"}}}"#,
+        r#"{"status":"ready","services":["up",{"status":"up","since":1}]}"#,
+        r#"{"status":"ready","services":{"db":"up","queue":{"status":"down"}}}"#,
+        r#"{"status":"ready","services":{"db":"up","queue":{}}}"#,
+        r#"{"status":"ready","services":{"db":null}}"#,
+        r#"{"status":"ready","services":{}}"#,
+        r#"{"status":"ready","services":"up"}"#,
+        r#"{"status":"ready"}"#,
+        "\u{feff}{\"status\":\"healthy\",\"version\":\"1.2\"}",
+        "[]",
+        "\"ready\"",
+        "<html>ready</html>",
+        "",
+    ];
+    let mut found = [0, 0];
+    for body in bodies {
+        for answer in [format!("HTTP/1.1 200 OK\r\nA: b\r\n\r\n{body}"), body.to_owned()] {
+            let (healthy, ready) = (is_healthy(answer.as_bytes(), "1.2"), is_ready(answer.as_bytes()));
+            assert_eq!(healthy == Some(true), jq_finds("body.health", &answer), "{answer}");
+            assert_eq!(ready == Some(true), jq_finds("body.readyz", &answer), "{answer}");
+            found = [found[0] + u32::from(healthy == Some(true)), found[1] + u32::from(ready == Some(true))];
+        }
+    }
+    assert_eq!(found, [2, 2]);
 }
 
 #[test]

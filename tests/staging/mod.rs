@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each of the tests that share this uses a part")]
 
+pub(super) mod replayed;
 pub(super) mod under_way;
 
 use std::collections::BTreeMap;

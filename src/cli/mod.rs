@@ -1,21 +1,20 @@
 //! The command line: what is asked for, and with which options.
 
+mod auditing;
+
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, Parser, Subcommand};
-use jiff::SignedDuration;
 use rustix::fs::Mode;
 
 use crate::events::{Options, Scope};
 use crate::inputs::{self, Inputs};
-use crate::moment::millis;
+use crate::moment::{go_duration, millis};
 use crate::report::{self, Verbosity};
 use crate::run::{self, Job, NotBegun, Surroundings, find_root};
-use crate::verify::{self, Outside, Signers};
-use crate::{replay, signature, tools};
 
 /// Carries out the Staging Dry Run Runbook with kubectl, curl and jq, and keeps what they print as evidence.
 #[derive(Parser)]
@@ -41,33 +40,9 @@ enum Asked {
         root: Option<Utf8PathBuf>,
     },
     /// Check, offline, that evidence is what its run left, and that its verdict follows from it
-    Verify {
-        /// The folder of the run: evidence/staging/YYYYMMDD
-        dir: Utf8PathBuf,
-        /// The hash after `Seal:` in the run's output
-        #[arg(long, value_name = "HASH", value_parser = sha256)]
-        seal: Option<String>,
-        /// A public key, or allowed signers (ssh-keygen(1)): check that one of them signed the run
-        #[arg(long, value_name = "FILE")]
-        signed_by: Option<Utf8PathBuf>,
-        /// DIR is the folder of many runs: check that each names the one before, over days
-        #[arg(long, conflicts_with_all = ["seal", "signed_by"])]
-        chain: bool,
-    },
+    Verify(auditing::Verify),
     /// Run again what a run only read, and compare what is printed now with its evidence
-    Replay {
-        /// The folder of the run: evidence/staging/YYYYMMDD
-        dir: Utf8PathBuf,
-        /// Where what is printed is kept: a new folder [default: a temporary one, which stays]
-        #[arg(long, value_name = "FOLDER")]
-        into: Option<Utf8PathBuf>,
-        /// Run the others too (dry runs, and what changes the cluster), if the namespace is the run's
-        #[arg(long, requires = "context")]
-        include_changes: bool,
-        /// The run's context, so that nothing is changed by mistake
-        #[arg(long, value_name = "NAME", requires = "include_changes")]
-        context: Option<String>,
-    },
+    Replay(auditing::Replay),
     /// Show the runbook's own words for a step, stop rule, criterion, check or exit code
     Explain {
         /// What to explain; without it, all there is
@@ -129,7 +104,7 @@ struct RunOptions {
     #[arg(long, value_name = "STATUS", value_delimiter = ',')]
     stop_on: Vec<String>,
     /// How long each `kubectl rollout status` waits (step 3)
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = go_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = kept_as_text)]
     rollout_timeout: String,
 }
 
@@ -154,13 +129,8 @@ pub fn main(arguments: Vec<OsString>, surroundings: &Surroundings) -> u8 {
     match cli.asked {
         Asked::Explain { id } => report::explain(id.as_deref()),
         Asked::Plan { .. } => plan(surroundings),
-        Asked::Verify { dir, chain: true, .. } => verified(verify::chain(&dir)),
-        Asked::Verify { dir, seal, signed_by, .. } => {
-            check(&dir, seal.as_deref(), signed_by.as_deref(), surroundings)
-        }
-        Asked::Replay { dir, into, context, .. } => {
-            replay(&dir, into.as_deref(), context.as_deref(), surroundings)
-        }
+        Asked::Verify(asked) => auditing::verify(&asked, surroundings),
+        Asked::Replay(asked) => auditing::replay(&asked, surroundings),
         Asked::Preflight(common) => carry_out(Scope::Preflight, common.into(), argv, surroundings),
         Asked::Smoke(smoke) => carry_out(Scope::Smoke, smoke.into(), argv, surroundings),
         Asked::Run(options) => carry_out(Scope::Whole, options, argv, surroundings),
@@ -254,74 +224,6 @@ fn plan(surroundings: &Surroundings) -> u8 {
     0
 }
 
-fn check(
-    dir: &Utf8Path,
-    seal: Option<&str>,
-    signed_by: Option<&Utf8Path>,
-    surroundings: &Surroundings,
-) -> u8 {
-    let needed = if signed_by.is_some() { &signature::PROGRAMS[..] } else { &[] };
-    match tools::look_up(needed.iter().copied(), surroundings.variable("PATH"), &surroundings.folder) {
-        Ok(programs) => {
-            let signers = signed_by.map(|file| Signers { file, programs: &programs });
-            verified(verify::verify(dir, &Outside { seal, signers }))
-        }
-        Err(missing) => {
-            report::refuse(&missing.to_string());
-            2
-        }
-    }
-}
-
-/// Exit 0: it holds. 1: it does not. 2: it can't be read.
-fn verified(found: Result<verify::Report, verify::CannotRead>) -> u8 {
-    match found {
-        Ok(found) => {
-            report::verified(&found);
-            u8::from(!found.holds())
-        }
-        Err(error) => {
-            report::refuse(&format!(
-                "Refused: {error}.\nGive the folder of a run, such as evidence/staging/20261124."
-            ));
-            2
-        }
-    }
-}
-
-/// Exit 0: the same, but for what changes with time. 1: something changed. 2: it can't be compared.
-fn replay(
-    evidence: &Utf8Path,
-    into: Option<&Utf8Path>,
-    changes_on: Option<&str>,
-    surroundings: &Surroundings,
-) -> u8 {
-    match replay::replay(&replay::Asked { evidence, into, changes_on }, surroundings, &mut report::replaying)
-    {
-        Ok(all) => {
-            report::replayed(&all);
-            let changed = all.compared.iter().any(|compared| compared.came == replay::Came::Changed);
-            all.interrupted.map_or(u8::from(changed), |signal| u8::try_from(128 + signal).unwrap_or(u8::MAX))
-        }
-        Err(replay::CannotReplay::Failed(error)) => {
-            report::fail(&error.to_string());
-            4
-        }
-        Err(error) => {
-            let said = error.to_string();
-            let refused = said.strip_prefix("Refused: ").unwrap_or(&said);
-            report::refuse(&format!("Refused: {refused}.\nNothing was run."));
-            2
-        }
-    }
-}
-
-fn sha256(text: &str) -> Result<String, String> {
-    let is = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is.then(|| text.to_owned())
-        .ok_or_else(|| "not a SHA-256: 64 hexadecimal digits, as the line Seal: has them".to_owned())
-}
-
 /// A path without `.` in it; it need not exist.
 fn plain(path: &Utf8Path) -> Utf8PathBuf {
     path.components().collect()
@@ -362,16 +264,10 @@ impl From<SmokeOptions> for RunOptions {
     }
 }
 
-/// A duration as Go and kubectl write it: `90s`, `5m`, `1h30m`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || b"hms".contains(&byte));
-    let parsed = if plain { text.parse::<SignedDuration>().ok() } else { None };
-    parsed
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "not a duration: write it like 90s, 5m or 1h30m".to_owned())
+    go_duration(text).ok_or_else(|| "not a duration: write it like 90s, 5m or 1h30m".to_owned())
 }
 
-fn go_duration(text: &str) -> Result<String, String> {
+fn kept_as_text(text: &str) -> Result<String, String> {
     duration(text).map(|_| text.to_owned())
 }

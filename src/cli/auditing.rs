@@ -1,0 +1,120 @@
+//! What is asked by whoever has the evidence.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use crate::replay::{self, Came, CannotReplay};
+use crate::run::Surroundings;
+use crate::tools::{self, Missing};
+use crate::verify::{self, CannotRead, Outside, Report, Signers};
+use crate::{report, signature};
+
+#[derive(Args)]
+pub(super) struct Verify {
+    /// The folder of the run: evidence/staging/YYYYMMDD
+    dir: Utf8PathBuf,
+    #[command(flatten)]
+    vouching: Vouching,
+    /// DIR is the folder of many runs: check that each names the one before, over days
+    #[arg(long, conflicts_with_all = ["seal", "signed_by"])]
+    chain: bool,
+}
+
+#[derive(Args)]
+struct Vouching {
+    /// The hash after `Seal:` in the run's output
+    #[arg(long, value_name = "HASH", value_parser = sha256)]
+    seal: Option<String>,
+    /// A public key, or allowed signers (ssh-keygen(1)): check that one of them signed the run
+    #[arg(long, value_name = "FILE")]
+    signed_by: Option<Utf8PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct Replay {
+    /// The folder of the run: evidence/staging/YYYYMMDD
+    dir: Utf8PathBuf,
+    #[command(flatten)]
+    vouching: Vouching,
+    /// Where what is printed is kept: a new folder [default: a temporary one, which stays]
+    #[arg(long, value_name = "FOLDER")]
+    into: Option<Utf8PathBuf>,
+    /// Run the others too (dry runs, and what changes the cluster), if the namespace is the run's
+    #[arg(long, requires = "context")]
+    include_changes: bool,
+    /// The run's context, so that nothing is changed by mistake
+    #[arg(long, value_name = "NAME", requires = "include_changes")]
+    context: Option<String>,
+}
+
+/// Exit 0: it holds. 1: it does not. 2: it can't be read.
+pub(super) fn verify(asked: &Verify, surroundings: &Surroundings) -> u8 {
+    match verified(asked, surroundings) {
+        Ok(found) => {
+            report::verified(&found);
+            u8::from(!found.holds())
+        }
+        Err(said) => refuse(&said),
+    }
+}
+
+fn verified(asked: &Verify, surroundings: &Surroundings) -> Result<Report, String> {
+    let told = |error: CannotRead| error.to_string();
+    if asked.chain {
+        return verify::chain(&asked.dir).map_err(told);
+    }
+    let outside = asked.vouching.outside(surroundings).map_err(|missing| missing.to_string())?;
+    verify::verify(&asked.dir, &outside).map_err(told)
+}
+
+/// Exit 0: the same, but for what changes with time. 1: something changed. 2: it can't be compared. 4: a failure of our
+/// own. 128+n: ended by signal n.
+pub(super) fn replay(asked: &Replay, surroundings: &Surroundings) -> u8 {
+    match replayed(asked, surroundings) {
+        Ok(all) => {
+            report::replayed(&all);
+            let changed = all.compared.iter().any(|compared| compared.came == Came::Changed);
+            all.interrupted.map_or(u8::from(changed), |signal| u8::try_from(128 + signal).unwrap_or(u8::MAX))
+        }
+        Err(CannotReplay::Failed(error)) => {
+            report::fail(&error.to_string());
+            4
+        }
+        Err(error) => refuse(&error.to_string()),
+    }
+}
+
+fn replayed(asked: &Replay, surroundings: &Surroundings) -> Result<replay::Replayed, CannotReplay> {
+    let asked = replay::Asked {
+        evidence: &asked.dir,
+        outside: asked.vouching.outside(surroundings)?,
+        into: asked.into.as_deref(),
+        changes_on: asked.context.as_deref(),
+    };
+    replay::replay(&asked, surroundings, &mut report::replaying)
+}
+
+impl Vouching {
+    fn outside(&self, surroundings: &Surroundings) -> Result<Outside<'_>, Missing> {
+        let signers = |file| {
+            let path = surroundings.variable("PATH");
+            let programs = tools::look_up(signature::PROGRAMS, path, &surroundings.folder)?;
+            Ok(Signers { file, programs })
+        };
+        let signers = self.signed_by.as_deref().map(signers).transpose()?;
+        Ok(Outside { seal: self.seal.as_deref(), signers })
+    }
+}
+
+fn refuse(said: &str) -> u8 {
+    // That of a missing program says so itself.
+    let refused = if said.starts_with("Refused") { "" } else { "Refused: " };
+    report::refuse(&format!("{refused}{said}"));
+    2
+}
+
+fn sha256(text: &str) -> Result<String, String> {
+    let is = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is.then(|| text.to_owned())
+        .ok_or_else(|| "not a SHA-256: 64 hexadecimal digits, as the line Seal: has them".to_owned())
+}

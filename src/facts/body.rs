@@ -1,0 +1,41 @@
+//! What the answers of `/health` and `/readyz` say: the questions that the runbook's rows put to jq, of the same bytes.
+
+use serde_json::Value;
+
+/// Whether an answer, head and body, says `healthy` and this version; `None`: it is no JSON (RFC 8259). jq takes some
+/// more for JSON, such as `NaN`.
+pub fn is_healthy(answer: &[u8], version: &str) -> Option<bool> {
+    let body = json(answer)?;
+    Some(body["status"] == "healthy" && body["version"] == version)
+}
+
+/// Whether an answer, head and body, says `ready`, and of one service or more that each is `up`; `None`: it is no JSON.
+pub fn is_ready(answer: &[u8]) -> Option<bool> {
+    let body = json(answer)?;
+    let is_up = |service: &Value| *service == "up" || service.is_object() && service["status"] == "up";
+    let services: Vec<&Value> = match &body["services"] {
+        Value::Object(services) => services.values().collect(),
+        Value::Array(services) => services.iter().collect(),
+        _ => Vec::new(),
+    };
+    Some(body["status"] == "ready" && !services.is_empty() && services.into_iter().all(is_up))
+}
+
+/// What stands behind the first blank line.
+fn json(answer: &[u8]) -> Option<Value> {
+    let text = String::from_utf8_lossy(answer);
+    let (_, body) = text.split_once("\r\n\r\n")?;
+    serde_json::from_str(body.trim_start_matches('\u{feff}')).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hostile;
+    use super::*;
+
+    #[test]
+    fn no_bytes_panic() {
+        let answer = "HTTP/1.1 200 OK\r\n\r\n{\"status\":\"ready\",\"services\":{\"db\":\"up\"}}";
+        hostile::survives(answer, |bytes| _ = (is_healthy(bytes, "1"), is_ready(bytes)));
+    }
+}

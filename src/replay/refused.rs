@@ -1,0 +1,87 @@
+//! Why nothing is run again.
+
+use std::io;
+
+use camino::Utf8PathBuf;
+
+use crate::error::Error;
+use crate::evidence::SECRET_FIELDS;
+use crate::inputs::{Inputs, Refused};
+use crate::record::Record;
+use crate::tools::Missing;
+use crate::verify::CannotRead;
+
+/// Why nothing was run again: what was found, and what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotReplay {
+    /// The evidence can't be read.
+    #[error(transparent)]
+    Unreadable(#[from] CannotRead),
+    /// It was altered, or contradicts itself: it is nothing to compare with.
+    #[error("{0} is not as its run left it.\nSee where: staging-dry-run verify {0}")]
+    DoesNotHold(Utf8PathBuf),
+    /// No run was begun, so there is nothing to run again.
+    #[error("{0} is of a run that ran no command.\nGive the folder of another run.")]
+    NothingRun(Utf8PathBuf),
+    /// Changes were asked for on another context.
+    #[error(
+        "the run was on the context {of_the_run:?}, and not on {given:?}.\nGive --context the name that the run had, if it is the same cluster here."
+    )]
+    OtherContext {
+        /// The run's.
+        of_the_run: String,
+        /// The one that was given.
+        given: String,
+    },
+    /// The kubeconfig here does not know it.
+    #[error(
+        "the run's context {0:?} is not in the kubeconfig here.\nSee which ones are: kubectl config get-contexts -o name; or set KUBECONFIG."
+    )]
+    NoContext(String),
+    /// A value that the evidence names, or one of the environment, is none that a run is given.
+    #[error(
+        "{0}.\nCorrect what is of your environment; if it is the evidence's, no run of this version left it."
+    )]
+    Inputs(String),
+    /// What the run took out would be kept now.
+    #[error(
+        "the run took the value of {0} out of what it kept, and it is not known here.\nExport {0}, and name it in STAGING_REDACT (but for the API key), so that it is taken out again."
+    )]
+    NotTakenOut(String),
+    /// A program is not there.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// The folder for what is printed can't be had.
+    #[error("{0}.\nGive a folder that is not there yet, outside of the evidence.")]
+    Folder(String),
+    /// The tool's own failure.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl CannotReplay {
+    pub(super) fn inputs(refused: &Refused) -> Self {
+        let told = refused.problems.iter().map(|problem| format!("{} {}", problem.name, problem.fault));
+        Self::Inputs(told.collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl From<io::Error> for CannotReplay {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// A run that took values out, and whose commands print them now: they must be known, to be taken out again.
+pub(super) fn unless_all_is_taken_out(record: &Record, inputs: &Inputs) -> Result<(), CannotReplay> {
+    let is_known = |name: &str| {
+        name == "STAGING_API_KEY" && inputs.api_key.is_some()
+            || inputs.redact.iter().any(|(known, _)| known == name)
+    };
+    let redactions = record.redactions();
+    let mut names = redactions.iter().map(|redaction| redaction.name.as_str());
+    match names.find(|name| !SECRET_FIELDS.contains(name) && !is_known(name)) {
+        Some(name) => Err(CannotReplay::NotTakenOut(name.to_owned())),
+        None => Ok(()),
+    }
+}
