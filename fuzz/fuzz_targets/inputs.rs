@@ -24,7 +24,7 @@ fuzz_target!(|text: &str| {
     let Ok(inputs) = inputs::read(lookup) else { return };
     // What was taken is what was given, and is one line of plain characters.
     for variable in VARIABLES {
-        let Some(value) = inputs.value(variable) else { continue };
+        let Some(value) = inputs.target.input(variable) else { continue };
         assert!(!value.is_empty() && !value.chars().any(char::is_control), "{variable}: {value:?}");
         assert!(!value.starts_with('-'), "{variable}: {value:?} would be an option");
     }

@@ -18,12 +18,13 @@ pub struct Began {
     pub previous_run: Option<PreviousRun>,
 }
 
-/// The inputs, less the API key.
+/// The inputs, less what is secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct Target {
     pub context: String,
     pub namespace: String,
+    /// As it was typed but for a trailing `/`; so is the next one.
     pub base_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics_url: Option<String>,

@@ -138,20 +138,8 @@ const REDACT: &str = "STAGING_REDACT";
 /// The inputs of a run, each inside its grammar.
 #[derive(Debug, Clone)]
 pub struct Inputs {
-    /// `STAGING_CONTEXT`: the name of the kubeconfig's context.
-    pub context: String,
-    /// `STAGING_NAMESPACE`.
-    pub namespace: String,
-    /// `STAGING_BASE_URL`, as it was typed but for a trailing `/`.
-    pub base_url: String,
-    /// `STAGING_METRICS_URL`, likewise.
-    pub metrics_url: Option<String>,
-    /// `AWS_ACCOUNT_ID`.
-    pub aws_account_id: Option<String>,
-    /// `AWS_REGION`.
-    pub aws_region: String,
-    /// `IMAGE_TAG`.
-    pub image_tag: String,
+    /// Those that are no secret.
+    pub target: Target,
     /// `STAGING_API_KEY`.
     pub api_key: Option<SecretString>,
     /// `STAGING_REDACT`: the names, each with the value that is to be taken out of the evidence.
@@ -192,13 +180,15 @@ pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused
             metrics_url,
             _,
         ] if refused.problems.is_empty() => Ok(Inputs {
-            context,
-            namespace,
-            base_url,
-            metrics_url,
-            aws_account_id,
-            aws_region,
-            image_tag,
+            target: Target {
+                context,
+                namespace,
+                base_url,
+                metrics_url,
+                image_tag,
+                aws_account_id,
+                aws_region,
+            },
             api_key: api_key.map(SecretString::from),
             redact,
             defaulted,
@@ -234,23 +224,6 @@ fn named_values(
         }
     };
     names.split(',').map(value).collect()
-}
-
-impl Inputs {
-    /// The value of a variable of the runbook's commands, by its name in the environment. The API key is
-    /// none of these: it may not stand in an argument. Where there is no metrics URL, it is the base URL.
-    pub fn value(&self, variable: &str) -> Option<String> {
-        match variable {
-            "STAGING_CONTEXT" => Some(self.context.clone()),
-            "STAGING_NAMESPACE" => Some(self.namespace.clone()),
-            "STAGING_BASE_URL" => Some(self.base_url.clone()),
-            "STAGING_METRICS_URL" => self.metrics_url.as_ref().or(Some(&self.base_url)).cloned(),
-            "AWS_ACCOUNT_ID" => self.aws_account_id.clone(),
-            "AWS_REGION" => Some(self.aws_region.clone()),
-            "IMAGE_TAG" => Some(self.image_tag.clone()),
-            _ => None,
-        }
-    }
 }
 
 /// What became of one row.

@@ -36,11 +36,11 @@ fn fault(name: &str, value: &str) -> String {
 #[test]
 fn what_is_required_is_enough() {
     let inputs = read_from(&REQUIRED).unwrap();
-    assert_eq!(inputs.context, "staging-cluster");
-    assert_eq!(inputs.namespace, "dpp-staging");
-    assert_eq!(inputs.base_url, "https://staging.example");
-    assert_eq!((inputs.metrics_url, inputs.aws_account_id), (None, None));
-    assert_eq!((inputs.aws_region.as_str(), inputs.image_tag.as_str()), ("us-east-1", "latest"));
+    let target = &inputs.target;
+    assert_eq!((&*target.context, &*target.namespace), ("staging-cluster", "dpp-staging"));
+    assert_eq!(target.base_url, "https://staging.example");
+    assert_eq!((&target.metrics_url, &target.aws_account_id), (&None, &None));
+    assert_eq!((&*target.aws_region, &*target.image_tag), ("us-east-1", "latest"));
     assert!(inputs.api_key.is_none());
     assert_eq!(inputs.defaulted, ["AWS_REGION", "IMAGE_TAG"]);
 }
@@ -54,7 +54,7 @@ fn every_example_is_inside_its_own_grammar() {
     assert_eq!(inputs.redact.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["DB_PASSWORD", "SENTRY_DSN"]);
     for row in TABLE.iter().filter(|row| row.name != REDACT) {
         let expected = (!row.secret).then_some(row.example);
-        assert_eq!(inputs.value(row.name).as_deref(), expected, "{}", row.name);
+        assert_eq!(inputs.target.input(row.name), expected, "{}", row.name);
     }
     assert_eq!(inputs.api_key.unwrap().expose_secret(), "sk_test_...");
 }
@@ -81,19 +81,19 @@ fn the_rows_are_the_runbooks_inputs_in_its_order() {
 fn empty_means_unset() {
     assert_eq!(fault("STAGING_CONTEXT", ""), "is empty");
     let inputs = read_with("IMAGE_TAG", "").unwrap();
-    assert_eq!((inputs.image_tag.as_str(), inputs.defaulted.contains(&"IMAGE_TAG")), ("latest", true));
+    assert_eq!((&*inputs.target.image_tag, inputs.defaulted.contains(&"IMAGE_TAG")), ("latest", true));
     assert!(read_with("STAGING_API_KEY", "").unwrap().api_key.is_none());
 }
 
 #[test]
 fn variables_of_the_commands_have_values_but_never_the_key() {
     let inputs = read_with("STAGING_API_KEY", "sk_test_123").unwrap();
-    assert_eq!(inputs.value("STAGING_METRICS_URL").as_deref(), Some("https://staging.example"));
-    assert_eq!(inputs.value("AWS_ACCOUNT_ID"), None);
-    assert_eq!(inputs.value("STAGING_API_KEY"), None);
+    assert_eq!(inputs.target.base("STAGING_METRICS_URL"), "https://staging.example");
+    assert_eq!(inputs.target.input("AWS_ACCOUNT_ID"), None);
+    assert_eq!(inputs.target.input("STAGING_API_KEY"), None);
     assert!(!format!("{inputs:?}").contains("sk_test_123"));
     let inputs = read_with("STAGING_METRICS_URL", "http://staging.example:9090/").unwrap();
-    assert_eq!(inputs.value("STAGING_METRICS_URL").as_deref(), Some("http://staging.example:9090"));
+    assert_eq!(inputs.target.base("STAGING_METRICS_URL"), "http://staging.example:9090");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::ledger::Ledger;
 use super::{Job, NotBegun, Run, Surroundings};
 use crate::error::Error;
-use crate::events::{Began, Event, PreviousRun, Program, RunbookId, Scope, Target, What};
+use crate::events::{Began, Event, PreviousRun, Program, RunbookId, Scope, What};
 use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, sha256_of_bytes};
 use crate::exec::{Halt, Programs};
 use crate::perform::{Clock, Kubeconfig, Signals, forms};
@@ -144,15 +144,7 @@ fn began(job: &Job, surroundings: &Surroundings, run_id: String, place: &Place) 
     Began {
         run_id,
         evidence_dir: place.folder.to_string(),
-        target: Target {
-            context: inputs.context.clone(),
-            namespace: inputs.namespace.clone(),
-            base_url: inputs.base_url.clone(),
-            metrics_url: inputs.metrics_url.clone(),
-            image_tag: inputs.image_tag.clone(),
-            aws_account_id: inputs.aws_account_id.clone(),
-            aws_region: inputs.aws_region.clone(),
-        },
+        target: inputs.target.clone(),
         options: job.options.clone(),
         with_key: inputs.api_key.is_some(),
         who: surroundings.who(),

@@ -14,9 +14,7 @@ fn line(step: Step, inputs: Option<&Inputs>) -> PlanLine {
     let expanded = command::parse(&step.text).ok().and_then(|line| {
         let pipeline = line.expand(|name| match name {
             "ROLLOUT_TIMEOUT" => Some("5m".to_owned()),
-            "VERSION" => verdict::expected_version(&inputs?.image_tag).map(str::to_owned),
-            "AWS_ACCOUNT_ID" => Some(inputs?.value(name).unwrap_or_default()),
-            name => inputs?.value(name),
+            name => verdict::of_target(&inputs?.target, name),
         });
         pipeline.ok().map(|pipeline| pipeline.to_shell())
     });

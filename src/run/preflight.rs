@@ -116,7 +116,7 @@ impl Run {
     /// The run's kubeconfig as text; `None`: the context is not known.
     pub(super) fn overlay_text(&self) -> Option<String> {
         self.ledger.read(|record| {
-            record.context.as_ref().map(|context| texts::overlay(&self.job.inputs.context, context))
+            record.context.as_ref().map(|context| texts::overlay(&self.job.inputs.target.context, context))
         })
     }
 

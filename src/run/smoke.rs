@@ -72,7 +72,7 @@ impl Run {
     }
 
     fn judge_bodies(&self) -> Result<(), Break> {
-        let tag = &self.job.inputs.image_tag;
+        let tag = &self.job.inputs.target.image_tag;
         let answered = |check: u8| {
             self.ledger.read(|record| {
                 record

@@ -10,6 +10,7 @@ mod evidence_files;
 mod exit_codes;
 mod order;
 mod permissions;
+mod step;
 mod steps;
 mod troubleshooting;
 
@@ -19,5 +20,6 @@ pub use evidence_files::{EVIDENCE_FILES, EvidenceFile};
 pub use exit_codes::{EXIT_CODES, ExitCode};
 pub use order::{in_order, place};
 pub use permissions::{PERMISSIONS, Permission, step_for};
-pub use steps::{Keep, Limit, Phase, STEPS, Step, check_step, guard_step, render_step, step};
+pub use step::{Keep, Limit, Phase, Step};
+pub use steps::{STEPS, check_step, guard_step, render_step, step};
 pub use troubleshooting::{TROUBLESHOOTING, Trouble};

@@ -1,4 +1,4 @@
-use super::steps::{Keep, Limit, Phase, Step};
+use super::{Keep, Limit, Phase, Step};
 use crate::events::Effect;
 
 /// One permission the run needs, asked for with `kubectl auth can-i` before anything is changed.

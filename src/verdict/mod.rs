@@ -13,7 +13,7 @@ pub use criteria::{CRITERIA, Criterion, Judged, State};
 pub use guards::{Finding, GUARDS, Guard};
 pub use stop_rules::{Observation, STOP_RULES, Stop, StopRule, conclude};
 
-use crate::events::{Began, EndedBy, Outcome};
+use crate::events::{Began, EndedBy, Outcome, Target};
 use crate::record::{CheckRecord, Record};
 use crate::runbook::{BodyCheck, CHECKS, Check};
 
@@ -129,18 +129,20 @@ pub fn accepted(record: &Record, check: &Check) -> &'static [&'static str] {
 
 /// What a variable of the rows is in a run; `None`: nothing, or what the run met on the cluster.
 pub fn variable(began: &Began, name: &str) -> Option<String> {
-    let target = &began.target;
     match name {
-        "STAGING_CONTEXT" => Some(target.context.clone()),
-        "STAGING_NAMESPACE" => Some(target.namespace.clone()),
+        "ROLLOUT_TIMEOUT" => Some(began.options.rollout_timeout.clone()),
+        _ => of_target(&began.target, name),
+    }
+}
+
+/// As [`variable`], of the inputs alone.
+pub fn of_target(target: &Target, name: &str) -> Option<String> {
+    match name {
         "STAGING_BASE_URL" | "STAGING_METRICS_URL" => Some(target.base(name).to_owned()),
         // As in the shell: an unset variable is empty. That no manifest needs it, a guard has made sure.
         "AWS_ACCOUNT_ID" => Some(target.aws_account_id.clone().unwrap_or_default()),
-        "AWS_REGION" => Some(target.aws_region.clone()),
-        "IMAGE_TAG" => Some(target.image_tag.clone()),
-        "ROLLOUT_TIMEOUT" => Some(began.options.rollout_timeout.clone()),
         "VERSION" => expected_version(&target.image_tag).map(str::to_owned),
-        _ => None,
+        _ => target.input(name).map(str::to_owned),
     }
 }
 

@@ -55,6 +55,15 @@ fn what_jq_found(evidence: &Evidence, began: &Began, row: &BodyCheck) -> io::Res
         _ => body::is_ready(&answer),
     };
     let found = outcome.succeeded();
+    let said: &[u8] = match outcome.exit.last() {
+        Some(0) => b"true\n",
+        Some(1) => b"false\n",
+        _ => b"",
+    };
+    if printed(evidence, outcome.stdout.as_ref())? != said {
+        let why = vec!["it printed something else than its exit status says".to_owned()];
+        return Ok(Some(Check::new(Kind::Truth, format!("{}: what jq found", row.id), why)));
+    }
     Ok(Some(match says_so {
         None if found => {
             let what = format!("{}: jq read the answer, and it is no JSON (RFC 8259)", row.id);

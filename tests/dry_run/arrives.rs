@@ -100,9 +100,9 @@ fn values(context: &str, tag: &str) -> Option<Values> {
         ("VERSION", tag.to_owned()),
         ("POD", "dpp-api-6984f9c886-vbg9t".to_owned()),
         ("CONTAINER", "dpp-api".to_owned()),
-        ("STAGING_METRICS_URL", inputs.value("STAGING_METRICS_URL")?),
+        ("STAGING_METRICS_URL", inputs.target.base("STAGING_METRICS_URL").to_owned()),
     ];
-    let given = given.into_iter().map(|(name, _)| Some((name, inputs.value(name)?)));
+    let given = given.into_iter().map(|(name, _)| Some((name, inputs.target.input(name)?.to_owned())));
     given.chain(own.into_iter().map(Some)).collect()
 }
 
