@@ -17,7 +17,7 @@ use secrecy::SecretString;
 
 use crate::command;
 use crate::error::Error;
-use crate::events::{Began, What};
+use crate::events::{Began, Outcome, What};
 use crate::evidence::Tree;
 use crate::evidence::cmd_txt::{self, Entry};
 use crate::evidence::redaction::Forms;
@@ -28,7 +28,7 @@ use crate::perform::{self, Call, Clock, Done, Kubeconfig, Means, Signals, perfor
 use crate::reading::{self, Printed};
 use crate::record::Record;
 use crate::run::Surroundings;
-use crate::runbook::Phase;
+use crate::runbook::{Phase, Step};
 use crate::verify::{self, Outside};
 use crate::{texts, tools};
 use guard::Guard;
@@ -127,16 +127,20 @@ pub fn replay(
     let mut all = Replayed { folder, compared: Vec::new(), interrupted: None };
     for entry in Phase::ALL.into_iter().flat_map(|phase| cmd_txt::entries(&record, phase)) {
         tell(&Told::Starts(&entry.id));
-        let came = match replay.call(&entry).and_then(|call| guard.allows(&call.step).map(|()| call)) {
+        let allowed = replay.call(&entry).and_then(|(call, then)| {
+            guard.allows(&call.step)?;
+            Ok((call, then))
+        });
+        let came = match allowed {
             Err(why) => Compared::left_out(&entry, why),
-            Ok(call) => {
+            Ok((call, then)) => {
                 let done = replay.perform(&call, entry.limit_ms())?;
                 all.interrupted = replay.signals.number();
                 if all.interrupted.is_some() {
                     break;
                 }
                 guard.learn(&call.step, &done.outcome, &replay.events(&done)?);
-                replay.compare(&call, &entry, &done)?
+                replay.compare(&entry, &call.step, then, &done)?
             }
         };
         tell(&Told::Compared(&came));
@@ -148,10 +152,9 @@ pub fn replay(
 /// The record of evidence that `verify` finds nothing against.
 fn evidence_that_holds(asked: &Asked<'_>) -> Result<Record, CannotReplay> {
     let report = verify::verify(asked.evidence, &asked.outside)?;
-    match report.record {
-        Some(record) if report.checks.iter().all(|check| check.found.is_empty()) => Ok(record),
-        _ => Err(CannotReplay::DoesNotHold(asked.evidence.to_owned())),
-    }
+    let holds = report.holds();
+    let does_not = || CannotReplay::DoesNotHold(asked.evidence.to_owned());
+    report.record.filter(|_| holds).ok_or_else(does_not)
 }
 
 struct Replay<'a> {
@@ -214,7 +217,7 @@ impl<'a> Replay<'a> {
     fn take_the_context_as_it_is_here(&self) -> Result<Option<Context>, CannotReplay> {
         let commands = cmd_txt::entries(self.record, Phase::Preflight);
         let Some(entry) = commands.iter().find(|entry| entry.id == "context") else { return Ok(None) };
-        let Ok(call) = self.call(entry) else { return Ok(None) };
+        let Ok((call, _)) = self.call(entry) else { return Ok(None) };
         let done = self.perform(&call, None)?;
         let read = self.events(&done)?.into_iter().find_map(|what| match what {
             What::ContextRead(context) => Some(context),
@@ -231,12 +234,10 @@ impl<'a> Replay<'a> {
         Ok(read)
     }
 
-    /// What is to be run, or why it is left out.
-    fn call(&self, entry: &Entry<'_>) -> Result<Call, String> {
+    /// What is to be run, with what came of it then, or why it is left out.
+    fn call<'e>(&self, entry: &Entry<'e>) -> Result<(Call, &'e Outcome), String> {
         let intent = &entry.command.intent;
-        if entry.command.outcome.is_none() {
-            return Err("it began, and what came of it is unknown".to_owned());
-        }
+        let then = entry.command.outcome.as_ref().ok_or("it began, and what came of it is unknown")?;
         let row = verify::row_of(self.began, intent).ok_or("it is no command of this program's runbook")?;
         let line = command::parse(&intent.text).map_err(|error| error.to_string())?;
         let call = Call::of(&row, line.expand(|_| None).map_err(|unset| unset.to_string())?);
@@ -244,7 +245,7 @@ impl<'a> Replay<'a> {
             let url = &self.began.target.base_url;
             return Err(format!("it sends a key: export STAGING_API_KEY, and STAGING_BASE_URL={url}"));
         }
-        Ok(call)
+        Ok((call, then))
     }
 
     fn key(&self) -> Option<&SecretString> {
@@ -275,22 +276,15 @@ impl<'a> Replay<'a> {
         Ok(reading::events(self.record, &printed).unwrap_or_default())
     }
 
-    fn compare(&self, call: &Call, entry: &Entry<'_>, done: &Done) -> Result<Compared, Error> {
-        let Some(outcome) = &entry.command.outcome else {
-            return Err(Error::Setup {
-                what: "internal error",
-                cause: format!("{} has not ended", entry.id),
-            });
-        };
+    fn compare(&self, entry: &Entry<'_>, row: &Step, then: &Outcome, done: &Done) -> Result<Compared, Error> {
         // What was kept nowhere then has nothing to be compared with.
-        let is_kept = !call.step.is_kept_nowhere();
-        let now_stdout = if is_kept { done.stdout(&self.now)? } else { Vec::new() };
-        let [then_stdout, then_stderr] =
-            [&outcome.stdout, &outcome.stderr].map(|kept| self.then.read(kept.as_ref()));
-        let (then_stdout, then_stderr, now_stderr) = (then_stdout?, then_stderr?, done.stderr(&self.now)?);
-        let then = Printed { outcome, stdout: &then_stdout, stderr: &then_stderr };
+        let now_stdout = if row.is_kept_nowhere() { Vec::new() } else { done.stdout(&self.now)? };
+        let now_stderr = done.stderr(&self.now)?;
+        let (then_stdout, then_stderr) =
+            (self.then.read(then.stdout.as_ref())?, self.then.read(then.stderr.as_ref())?);
+        let then = Printed { outcome: then, stdout: &then_stdout, stderr: &then_stderr };
         let now = Printed { outcome: &done.outcome, stdout: &now_stdout, stderr: &now_stderr };
-        Ok(compare::compare(entry.id.clone(), &call.step, self.record, &then, &now))
+        Ok(compare::compare(entry.id.clone(), row, self.record, &then, &now))
     }
 }
 
