@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 
-use crate::replay::{self, Came, CannotReplay};
+use crate::replay::{self, CannotReplay};
 use crate::run::Surroundings;
 use crate::tools::{self, Missing};
 use crate::verify::{self, CannotRead, Outside, Report, Signers};
@@ -73,8 +73,11 @@ pub(super) fn replay(asked: &Replay, surroundings: &Surroundings) -> u8 {
     match replayed(asked, surroundings) {
         Ok(all) => {
             report::replayed(&all);
-            let changed = all.compared.iter().any(|compared| compared.came == Came::Changed);
-            all.interrupted.map_or(u8::from(changed), |signal| u8::try_from(128 + signal).unwrap_or(u8::MAX))
+            match all.interrupted {
+                Some(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+                None if all.is_empty() => 2,
+                None => u8::from(all.changed()),
+            }
         }
         Err(CannotReplay::Failed(error)) => {
             report::fail(&error.to_string());

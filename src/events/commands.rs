@@ -98,7 +98,7 @@ pub struct Outcome {
 impl Outcome {
     /// Whether it ended by itself and every stage with 0.
     pub fn succeeded(&self) -> bool {
-        !self.ended_by.is_our_doing() && self.exit.iter().all(|&status| status == 0)
+        !self.ended_by.is_our_doing() && !self.exit.is_empty() && self.exit.iter().all(|&status| status == 0)
     }
 
     /// Why it gave no answer: what we did to it, else what it said.

@@ -36,7 +36,12 @@ pub fn render(record: &Record, phase: Phase, overlay: &str) -> Option<String> {
          # The commands of this folder ({folder}/), as {} {} ran them: all of them, in their order.\n\
          #   run      {} · {at}\n\
          #   target   context {:?} · namespace {} · server {server}\n",
-        program.name, program.version, began.run_id, target.context, target.namespace,
+        one_line(&program.name),
+        one_line(&program.version),
+        one_line(&began.run_id),
+        target.context,
+        one_line(&target.namespace),
+        server = one_line(server),
     );
     let uid = record.uids.get(&target.namespace).cloned().flatten().unwrap_or_else(|| "unknown".to_owned());
     let key = if commands.iter().any(|command| command.command.intent.reads_key) { NEEDS_KEY } else { "" };
@@ -57,6 +62,11 @@ pub fn render(record: &Record, phase: Phase, overlay: &str) -> Option<String> {
          exit $((differ > 0))\n",
     );
     Some(text)
+}
+
+/// A text for a comment, which ends with its line.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, "?")
 }
 
 /// A command that is run again.

@@ -7,7 +7,7 @@
 
 use std::ffi::OsString;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::events::Target;
 
@@ -167,6 +167,7 @@ pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused
     let defaulted = TABLE.iter().zip(&readings).filter(|(_, reading)| matches!(reading, Reading::Default(_)));
     let defaulted = defaulted.map(|(row, _)| row.name).collect();
 
+    let readings = unless_one_hides_another(readings, &redact);
     let refused = Refused::new(&readings);
     match readings.map(Reading::into_value) {
         [
@@ -205,6 +206,39 @@ pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused
 pub fn of_run(target: &Target, secrets: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused> {
     let is_kept = |name: &str| TABLE.iter().any(|row| row.name == name && !row.secret) && name != REDACT;
     read(|name| if is_kept(name) { target.input(name).map(OsString::from) } else { secrets(name) })
+}
+
+/// What evidence has to name can't be kept out of it: what was deployed, and where.
+fn unless_one_hides_another(
+    mut readings: [Reading; TABLE.len()],
+    redact: &[(String, SecretString)],
+) -> [Reading; TABLE.len()] {
+    let fault = |(row, reading): (&Row, &Reading)| match reading {
+        Reading::Given(_) if row.name == REDACT => redact.iter().find_map(|(name, value)| {
+            Some(format!("names {name}, whose value {}", hides(value.expose_secret(), &readings)?))
+        }),
+        Reading::Given(value) if row.secret => hides(value, &readings),
+        _ => None,
+    };
+    let faults: Vec<Option<String>> = TABLE.iter().zip(&readings).map(fault).collect();
+    for (reading, fault) in readings.iter_mut().zip(faults) {
+        if let Some(fault) = fault {
+            *reading = Reading::Refused(fault);
+        }
+    }
+    readings
+}
+
+/// Which input a secret is a part of, if it is.
+fn hides(secret: &str, readings: &[Reading]) -> Option<String> {
+    let of_an_input = |(row, reading): &(&Row, &Reading)| match reading {
+        Reading::Given(value) | Reading::Default(value) => {
+            !row.secret && row.name != REDACT && value.contains(secret)
+        }
+        Reading::Unset | Reading::Refused(_) => false,
+    };
+    let (row, _) = TABLE.iter().zip(readings).find(of_an_input)?;
+    Some(format!("is a part of {}, which evidence has to name", row.name))
 }
 
 /// The values of these variables, or what is wrong with one; never a character of it.

@@ -20,7 +20,7 @@ use crate::exec::{self, Halt, Programs};
 use crate::inputs::Inputs;
 use crate::moment::millis;
 use crate::reading;
-use crate::runbook::{CHECKS, Keep, Step};
+use crate::runbook::Step;
 
 pub use clock::Clock;
 pub use kubeconfig::Kubeconfig;
@@ -108,7 +108,7 @@ pub fn perform(
     halts: &[&Halt],
 ) -> Result<Done, Error> {
     let tree = means.tree;
-    let (out_file, err_file) = files(&call.step);
+    let (out_file, err_file) = call.step.files();
     let header = call.intent.reads_key.then(|| means.key_header()).flatten();
     let env = means.environment(&call.step);
     let folder = tree.path("inputs");
@@ -182,21 +182,6 @@ impl Means<'_> {
         ];
         environment.extend(self.paths.iter().map(|(name, path)| (name.clone(), Some(path.clone()))));
         environment
-    }
-}
-
-/// Where a step's standard output and standard error go.
-fn files(step: &Step) -> (Option<String>, String) {
-    let own = |end: &str| format!("{}/out/{}.{end}", step.phase.folder(), step.id);
-    match step.keep {
-        Keep::Own => (Some(own("out")), own("err")),
-        Keep::DeployLog => (Some("deploy/stdout.log".to_owned()), "deploy/stderr.log".to_owned()),
-        Keep::File(file) => (Some(file.to_owned()), own("err")),
-        Keep::Response => {
-            let check = CHECKS.iter().find(|check| check.id() == step.id);
-            (check.map(|check| format!("smoke/responses/{}", check.file_name())), own("err"))
-        }
-        Keep::Nowhere => (None, own("err")),
     }
 }
 

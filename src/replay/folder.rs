@@ -3,7 +3,7 @@
 
 use std::io;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use super::CannotReplay;
 use crate::record::Record;
@@ -36,6 +36,11 @@ pub(super) fn make(
 }
 
 fn new(evidence: &Utf8Path, into: &Utf8Path) -> io::Result<()> {
+    // Where such a path leads is known only once what stands before has been made.
+    let way_back = into.components().skip_while(|part| *part == Utf8Component::ParentDir);
+    if way_back.filter(|part| *part == Utf8Component::ParentDir).count() > 0 {
+        return Err(io::Error::other("it has a .. in the middle"));
+    }
     let into = camino::absolute_utf8(into)?;
     let there = into.ancestors().find(|folder| folder.is_dir()).unwrap_or(&into);
     if there.canonicalize_utf8()?.starts_with(evidence.canonicalize_utf8()?) {

@@ -16,7 +16,7 @@ pub(super) struct Guard<'a> {
     is_the_runs_namespace: bool,
     /// The keys of the Deployments whose manifest would land in that namespace, all of it.
     lands_there: BTreeSet<String>,
-    /// The change that failed.
+    /// The change, or what led to it, that failed.
     failed: Option<String>,
 }
 
@@ -70,7 +70,9 @@ impl<'a> Guard<'a> {
                 _ => {}
             }
         }
-        if row.effect == Effect::Changes && !outcome.succeeded() {
+        // An apply names no context: it goes where use-context has led.
+        let leads = row.effect == Effect::Changes || row.id == "use-context";
+        if leads && !outcome.succeeded() {
             self.failed = Some(row.id.to_string());
         }
     }

@@ -17,7 +17,7 @@ use secrecy::SecretString;
 
 use crate::command;
 use crate::error::Error;
-use crate::events::{Began, Outcome, What};
+use crate::events::{Began, EndedBy, Outcome, What};
 use crate::evidence::Tree;
 use crate::evidence::cmd_txt::{self, Entry};
 use crate::evidence::redaction::Forms;
@@ -28,9 +28,9 @@ use crate::perform::{self, Call, Clock, Done, Kubeconfig, Means, Signals, perfor
 use crate::reading::{self, Printed};
 use crate::record::Record;
 use crate::run::Surroundings;
-use crate::runbook::{Phase, Step};
+use crate::runbook::{self, Phase, Step};
 use crate::verify::{self, Outside};
-use crate::{texts, tools};
+use crate::{texts, tools, verdict};
 use guard::Guard;
 
 pub use compare::Line;
@@ -91,6 +91,18 @@ pub struct Replayed {
     pub interrupted: Option<i32>,
 }
 
+impl Replayed {
+    /// Whether there was nothing to compare: all of it was left out.
+    pub fn is_empty(&self) -> bool {
+        self.compared.iter().all(|compared| compared.came == Came::LeftOut)
+    }
+
+    /// Whether something changed.
+    pub fn changed(&self) -> bool {
+        self.compared.iter().any(|compared| compared.came == Came::Changed)
+    }
+}
+
 /// What there is to show as it goes on.
 pub enum Told<'a> {
     /// It begins.
@@ -120,7 +132,7 @@ pub fn replay(
     let (_, began) = record.began.as_ref().ok_or_else(nothing_run)?;
     let replay = Replay::begin(asked, &record, began, surroundings)?;
     let context = replay.take_the_context_as_it_is_here()?;
-    tell(&Told::Begins { record: &record, server: context.as_ref().and_then(|here| here.server.as_deref()) });
+    tell(&Told::Begins { record: &record, server: context.server.as_deref() });
 
     let mut guard = Guard::new(&record, began, asked.changes_on.is_some());
     let folder = replay.now.root().to_owned();
@@ -214,30 +226,30 @@ impl<'a> Replay<'a> {
 
     /// Reads the run's context in the kubeconfig here, and gives it to all commands as the run did. What evidence says
     /// of it counts for nothing: it could mean another cluster of this kubeconfig.
-    fn take_the_context_as_it_is_here(&self) -> Result<Option<Context>, CannotReplay> {
-        let commands = cmd_txt::entries(self.record, Phase::Preflight);
-        let Some(entry) = commands.iter().find(|entry| entry.id == "context") else { return Ok(None) };
-        let Ok((call, _)) = self.call(entry) else { return Ok(None) };
-        let done = self.perform(&call, None)?;
+    fn take_the_context_as_it_is_here(&self) -> Result<Context, CannotReplay> {
+        let row = runbook::step("context");
+        let not_a_row = |why: String| Error::Row { id: row.id.to_string(), why };
+        let line = command::parse(&row.text).map_err(|error| not_a_row(error.to_string()))?;
+        let values = |name: &str| verdict::variable(self.began, name);
+        let pipeline = line.expand(values).map_err(|unset| not_a_row(unset.to_string()))?;
+        let done = self.perform(&Call::of(row, pipeline), None)?;
         let read = self.events(&done)?.into_iter().find_map(|what| match what {
             What::ContextRead(context) => Some(context),
             _ => None,
         });
         let name = &self.began.target.context;
-        match &read {
-            Some(context) => self.kubeconfig.write(&texts::overlay(name, context))?,
-            None if self.record.context.is_some() && self.signals.number().is_none() => {
-                return Err(CannotReplay::NoContext(name.clone()));
-            }
-            None => {}
-        }
-        Ok(read)
+        let context = read.ok_or_else(|| CannotReplay::NoContext(name.clone()))?;
+        self.kubeconfig.write(&texts::overlay(name, &context))?;
+        Ok(context)
     }
 
     /// What is to be run, with what came of it then, or why it is left out.
     fn call<'e>(&self, entry: &Entry<'e>) -> Result<(Call, &'e Outcome), String> {
         let intent = &entry.command.intent;
         let then = entry.command.outcome.as_ref().ok_or("it began, and what came of it is unknown")?;
+        if then.ended_by == EndedBy::StagingDryRun && intent.id != "watch.pods" {
+            return Err("the run ended it before it was done".to_owned());
+        }
         let row = verify::row_of(self.began, intent).ok_or("it is no command of this program's runbook")?;
         let line = command::parse(&intent.text).map_err(|error| error.to_string())?;
         let call = Call::of(&row, line.expand(|_| None).map_err(|unset| unset.to_string())?);
@@ -278,7 +290,7 @@ impl<'a> Replay<'a> {
 
     fn compare(&self, entry: &Entry<'_>, row: &Step, then: &Outcome, done: &Done) -> Result<Compared, Error> {
         // What was kept nowhere then has nothing to be compared with.
-        let now_stdout = if row.is_kept_nowhere() { Vec::new() } else { done.stdout(&self.now)? };
+        let now_stdout = if row.files().0.is_none() { Vec::new() } else { done.stdout(&self.now)? };
         let now_stderr = done.stderr(&self.now)?;
         let (then_stdout, then_stderr) =
             (self.then.read(then.stdout.as_ref())?, self.then.read(then.stderr.as_ref())?);

@@ -70,8 +70,9 @@ fn sum(all: &Replayed) -> String {
     let (same, drift) = (number(Came::Same), number(Came::Drift));
     let (changed, left_out) = (number(Came::Changed), number(Came::LeftOut));
     let verdict = match (changed, all.interrupted) {
-        (0, None) => styled(GOOD, "NOTHING CHANGED"),
         (0, Some(_)) => styled(FAIR, "NOT FINISHED"),
+        (0, None) if all.is_empty() => styled(FAIR, "NOTHING COMPARED"),
+        (0, None) => styled(GOOD, "NOTHING CHANGED"),
         _ => styled(BAD, "CHANGED"),
     };
     format!("\n{verdict}: {same} same, {drift} drift, {changed} changed, {left_out} left out\n")

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::CHECKS;
 use crate::events::Effect;
 
 /// The folder of the evidence tree a command belongs to.
@@ -72,9 +73,20 @@ pub enum Limit {
 }
 
 impl Step {
-    /// Whether what it prints on standard output is not to be kept.
-    pub fn is_kept_nowhere(&self) -> bool {
-        self.keep == Keep::Nowhere
+    /// Where its standard output and its standard error go, as paths below the evidence folder; `None`: nowhere.
+    pub fn files(&self) -> (Option<String>, String) {
+        let own = |end: &str| format!("{}/out/{}.{end}", self.phase.folder(), self.id);
+        let stdout = match self.keep {
+            Keep::Own => Some(own("out")),
+            Keep::DeployLog => return (Some("deploy/stdout.log".to_owned()), "deploy/stderr.log".to_owned()),
+            Keep::File(file) => Some(file.to_owned()),
+            Keep::Response => {
+                let check = CHECKS.iter().find(|check| check.id() == self.id);
+                check.map(|check| format!("smoke/responses/{}", check.file_name()))
+            }
+            Keep::Nowhere => None,
+        };
+        (stdout, own("err"))
     }
 }
 

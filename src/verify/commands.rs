@@ -2,13 +2,13 @@
 
 use super::{Check, Evidence, Kind};
 use crate::command;
-use crate::events::{Began, Intent};
+use crate::events::{Began, Intent, Outcome, Stretch};
 use crate::inputs;
 use crate::moment::go_duration;
 use crate::runbook::{self, Step};
 use crate::verdict;
 
-/// Variables that name what the run met on the cluster: any value will do.
+/// Variables that name what the run met on the cluster: any name will do.
 const MET: [&str; 2] = ["POD", "CONTAINER"];
 
 pub(super) fn check(evidence: &Evidence) -> Check {
@@ -20,32 +20,45 @@ pub(super) fn check(evidence: &Evidence) -> Check {
             "the commands were not compared: another version of the rows made them",
         );
     }
-    let strange = record
-        .commands
-        .iter()
-        .map(|command| &command.intent)
-        .filter(|intent| row_of(began, intent).is_none());
-    let found = strange
-        .map(|intent| format!("{} is no command of the runbook: {}", intent.id, intent.text))
-        .chain(strange_values(began))
-        .collect();
+    let strange = record.commands.iter().filter_map(|command| {
+        let intent = &command.intent;
+        match (row_of(began, intent), &command.outcome) {
+            (None, _) => Some(format!("{} is no command of the runbook: {}", intent.id, intent.text)),
+            (Some(row), Some(outcome)) => is_strange(&row, outcome),
+            (Some(_), None) => None,
+        }
+    });
+    let found = strange.chain(strange_values(began)).collect();
     let what = format!("{} commands are the runbook's, with the run's own values", record.commands.len());
     Check::new(Kind::Truth, what, found)
 }
 
-/// Values that no run is given: the runbook's commands would be others with them. What was redacted is not known.
+/// What is told of how a row's command ended and can't be.
+fn is_strange(row: &Step, outcome: &Outcome) -> Option<String> {
+    let (stdout, stderr) = row.files();
+    let is_kept_in = |stretch: &Option<Stretch>, file: Option<&String>| {
+        stretch.as_ref().is_none_or(|stretch| Some(&stretch.file) == file)
+    };
+    if !is_kept_in(&outcome.stdout, stdout.as_ref()) || !is_kept_in(&outcome.stderr, Some(&stderr)) {
+        return Some(format!("{}: what it printed is not where it is kept", row.id));
+    }
+    let stages = command::parse(&row.text).map_or(0, |line| line.stages.len());
+    // One that was not started any more has none.
+    let fits = outcome.exit.len() == stages || outcome.exit.is_empty() && outcome.ended_by.is_our_doing();
+    (!fits).then(|| format!("{}: it has {} exit statuses, and {stages} stages", row.id, outcome.exit.len()))
+}
+
+/// Values that no run is given: the runbook's commands would be others with them.
 fn strange_values(began: &Began) -> Vec<String> {
     let refused = inputs::of_run(&began.target, |_| None).err();
     let problems = refused.into_iter().flat_map(|refused| refused.problems);
-    let is_known = |name: &str| began.target.input(name).is_some_and(|value| !value.contains("[redacted:"));
-    let strange = problems.filter(|problem| is_known(problem.name));
-    let timeout = go_duration(&began.options.rollout_timeout).is_none();
-    strange
+    let timeout = &began.options.rollout_timeout;
+    problems
         .map(|problem| format!("no run is given this: {} {}", problem.name, problem.fault))
         .chain(
-            timeout.then(|| {
-                format!("no run is given this: --rollout-timeout {}", began.options.rollout_timeout)
-            }),
+            go_duration(timeout)
+                .is_none()
+                .then(|| format!("no run is given this: --rollout-timeout {timeout}")),
         )
         .collect()
 }
@@ -62,16 +75,22 @@ fn is_of(row: &Step, intent: &Intent, began: &Began) -> bool {
     let asked = command::parse(&row.text).ok().and_then(|line| line.expand(value).ok());
     let done = command::parse(&intent.text).ok().and_then(|line| line.expand(|_| None).ok());
     let Some((asked, done)) = asked.zip(done) else { return false };
-    let same_key = done.reads_header() == intent.reads_key;
+    // Nothing stands beside the command: no redirection, no comment, no other way to write it.
+    let same_text = done.to_shell() == intent.text && done.reads_header() == intent.reads_key;
     let (asked, done) = (asked.stages, done.stages);
     let same = |asked: &Vec<String>, done: &Vec<String>| {
         let is_met = |word: &String| MET.iter().any(|name| *word == met(name));
         asked.len() == done.len()
-            && asked.iter().zip(done).all(|(asked, done)| is_met(asked) || asked == done)
+            && asked.iter().zip(done).all(|(asked, done)| asked == done || is_met(asked) && is_name(done))
     };
     let same_words =
         asked.len() == done.len() && asked.iter().zip(&done).all(|(asked, done)| same(asked, done));
-    same_words && same_key && row.phase == intent.phase && row.effect == intent.effect
+    same_words && same_text && row.phase == intent.phase && row.effect == intent.effect
+}
+
+/// Whether it may be the name of a pod or a container (Kubernetes: at most 253 bytes).
+fn is_name(word: &str) -> bool {
+    !word.is_empty() && word.len() <= 253 && !word.chars().any(char::is_control)
 }
 
 /// Stands for a value that is not known before; no argument of a program can hold its first byte.

@@ -5,6 +5,7 @@ use std::io;
 use serde_json::Value;
 
 use super::{Check, Evidence, Kind, clipped};
+use crate::events::What;
 use crate::evidence::{ABOVE_THE_SUMS, ATTESTATION, SUMS, cmd_txt, sha256_of_file};
 use crate::manifest::Manifest;
 use crate::record::Record;
@@ -96,7 +97,26 @@ fn order(evidence: &Evidence) -> Vec<String> {
     let back = back
         .and_then(|pair| pair.last())
         .map(|event| format!("journal.jsonl: event {} is older than the one before", event.seq));
-    gap.into_iter().chain(back).collect()
+    gap.into_iter().chain(back).chain(starts_and_ends(evidence)).collect()
+}
+
+/// Each command that ended had begun, and of a run that came to its end each that began has ended.
+fn starts_and_ends(evidence: &Evidence) -> Vec<String> {
+    let (mut open, mut found) = (Vec::<&str>::new(), Vec::new());
+    for event in &evidence.events {
+        match &event.what {
+            What::CommandStarts(intent) => open.push(&intent.id),
+            What::CommandEnded(outcome) => match open.iter().position(|id| *id == outcome.id) {
+                Some(at) => drop(open.remove(at)),
+                None => found.push(format!("journal.jsonl: {} ended, and never began", outcome.id)),
+            },
+            _ => {}
+        }
+    }
+    if evidence.is_whole() {
+        found.extend(open.into_iter().map(|id| format!("journal.jsonl: {id} began, and never ended")));
+    }
+    found
 }
 
 /// The files that the run listed at its end.

@@ -75,6 +75,16 @@ fn one_malformed_input_of_each_kind() {
 }
 
 #[test]
+fn a_secret_that_is_a_part_of_what_evidence_has_to_name() {
+    let staging = || Staging::of("healthy").with("DB_PASSWORD", "dpp-staging");
+    let redact = staging().with("STAGING_REDACT", "DB_PASSWORD");
+    let why = "STAGING_REDACT names DB_PASSWORD, whose value is a part of STAGING_NAMESPACE, which evidence has to name";
+    refused(redact, &[why]).wrote_nothing();
+    let key = staging().with("STAGING_API_KEY", "dpp-staging");
+    refused(key, &["STAGING_API_KEY is a part of STAGING_NAMESPACE"]).wrote_nothing();
+}
+
+#[test]
 fn a_missing_program_is_named_with_how_to_get_it() {
     let programs = ["kubectl", "curl", "jq", "cat", "sed"];
     for missing in ["kubectl", "curl", "jq"] {

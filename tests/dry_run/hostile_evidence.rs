@@ -2,6 +2,13 @@
 
 use std::net::TcpListener;
 
+use staging_dry_run::events::{Event, What};
+use staging_dry_run::evidence::{cmd_txt, events_of};
+use staging_dry_run::manifest::Manifest;
+use staging_dry_run::record::Record;
+use staging_dry_run::runbook::Phase;
+use staging_dry_run::texts;
+
 use super::staging::replayed::replayed;
 use super::staging::{Ran, Staging, scenario_ran};
 use super::verified::{Moved, forged};
@@ -81,6 +88,72 @@ fn a_kubeconfig_that_names_the_cluster_and_its_user_otherwise_will_do() {
         .exits(2)
         .says("the run's context \"team's staging\" is not in the kubeconfig here")
         .says("kubectl config get-contexts -o name");
+}
+
+/// Evidence whose events are others, and all that follows from them is made by our own code: nothing contradicts.
+fn made_up(ran: &Ran, edit: impl FnOnce(&mut Vec<Event>)) -> Moved {
+    let moved = Moved::of(ran);
+    let mut events = events_of(&std::fs::read(moved.path("journal.jsonl")).unwrap()).unwrap();
+    edit(&mut events);
+    for (event, number) in events.iter_mut().zip(1..) {
+        event.seq = number;
+    }
+    let lines: Vec<String> =
+        events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect();
+    std::fs::write(moved.path("journal.jsonl"), lines.concat()).unwrap();
+    let manifest = serde_json::to_string_pretty(&Manifest::fold(&events)).unwrap() + "\n";
+    std::fs::write(moved.path("manifest.json"), manifest).unwrap();
+    let record = Record::of(&events);
+    let overlay = texts::overlay("team's staging", record.context.as_ref().unwrap());
+    for phase in Phase::ALL {
+        if let Some(text) = cmd_txt::render(&record, phase, &overlay) {
+            std::fs::write(moved.path(phase.folder()).join("cmd.txt"), text).unwrap();
+        }
+    }
+    moved.with_the_sums_mended();
+    moved
+}
+
+#[test]
+fn a_journal_without_the_context_leads_no_apply_to_another_cluster() {
+    let ran = Staging::of("healthy").run().exits(0);
+    let moved = made_up(&ran, |events| {
+        events.retain(|event| match &event.what {
+            What::CommandStarts(intent) => intent.id != "context",
+            What::CommandEnded(outcome) => outcome.id != "context",
+            _ => true,
+        });
+    });
+    moved.holds();
+    // The current context of whoever replays is another cluster.
+    let other = Staging::of("healthy");
+    let theirs = std::fs::read_to_string(&other.environment["KUBECONFIG"]).unwrap();
+    let theirs = theirs.replace("team's staging", "prod").replace(r#""staging""#, r#""prod-cluster""#);
+    let theirs = theirs.replace(r#""current-context": """#, r#""current-context": "prod""#);
+    assert!(theirs.contains(r#""current-context": "prod""#), "{theirs}");
+    let prod = ran.staging.folder.path().join("prod");
+    std::fs::write(&prod, theirs).unwrap();
+    let kubeconfigs = format!("{}:{}", prod.display(), ran.staging.environment["KUBECONFIG"]);
+    let staging = ran.staging.with("KUBECONFIG", &kubeconfigs);
+    let told = replayed(&staging, &moved.path("."), &["--include-changes", "--context", "team's staging"]);
+    let told = told.exits(0).says("use-context\n");
+    assert!(told.of("apply.api").contains("apply.api"), "{}", told.said);
+    assert!(other.cluster.requests().is_empty(), "{:?}", other.cluster.requests());
+}
+
+#[test]
+fn what_stands_in_a_comment_of_cmd_txt_stays_there() {
+    let ran = scenario_ran("healthy");
+    let marker = tempfile::tempdir().unwrap();
+    let touched = marker.path().join("touched");
+    let moved = made_up(ran, |events| {
+        let Some(What::RunBegan(began)) = events.first_mut().map(|event| &mut event.what) else { panic!() };
+        began.run_id = format!("20260101T000000Z-000000\ntouch {}", touched.display());
+    });
+    moved.holds();
+    let mut bash = std::process::Command::new("bash");
+    bash.arg(moved.path("preflight/cmd.txt")).env("KUBECONFIG", "/nonexistent").output().unwrap();
+    assert!(!touched.exists());
 }
 
 #[test]

@@ -169,7 +169,12 @@ fn what_can_not_be_compared_is_refused_and_nothing_is_run() {
     let link = empty.path().join("link");
     std::os::unix::fs::symlink(&then.evidence, &link).unwrap();
     let a_part = "it would be a part of the evidence";
-    for (into, why) in [(empty.path(), "File exists"), (&*within, a_part), (&*link.join("now"), a_part)] {
+    for (into, why) in [
+        (empty.path(), "File exists"),
+        (&*within, a_part),
+        (&*link.join("now"), a_part),
+        (&*empty.path().join("none/../now"), "it has a .. in the middle"),
+    ] {
         let arguments = ["replay", then.evidence.to_str().unwrap(), "--into", into.to_str().unwrap()];
         let output = staging.command(&arguments).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);

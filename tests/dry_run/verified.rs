@@ -57,7 +57,7 @@ impl Moved {
     }
 
     #[track_caller]
-    fn holds(&self) {
+    pub(super) fn holds(&self) {
         let (status, said) = verify(self.folder.path(), &[]);
         assert_eq!(status, Some(0), "{said}");
     }
@@ -235,6 +235,18 @@ fn a_journal_that_says_what_nothing_printed_is_found_though_all_the_rest_fits() 
     let passed = scenario_ran("healthy");
     forged(passed, r#""event":"command-starts","id":"apply.api""#, older)
         .does_not_hold("apply.api is no command of the runbook");
+    let comment = |line: &str| line.replace(r#"get namespaces""#, r#"get namespaces > elsewhere""#);
+    forged(passed, r#""event":"command-starts","id":"namespaces""#, comment)
+        .does_not_hold("namespaces is no command of the runbook");
+    let none = |line: &str| line.replace(r#""exit":[0]"#, r#""exit":[]"#);
+    forged(passed, r#""event":"command-ended","id":"namespaces""#, none)
+        .does_not_hold("namespaces: it has 0 exit statuses, and 1 stages");
+    let hidden = |line: &str| line.replace("objects.after", "objects.applied");
+    forged(passed, r#""event":"command-starts","id":"objects.after""#, hidden)
+        .does_not_hold("journal.jsonl: objects.after ended, and never began");
+    let other = |line: &str| line.replace("watch.pods.out", "watched.out");
+    forged(passed, r#""event":"command-ended","id":"watch.pods""#, other)
+        .does_not_hold("watch.pods: what it printed is not where it is kept");
     let elsewhere = |line: &str| line.replace("preflight/out/namespaces.out", "/etc/hostname");
     forged(passed, r#""event":"command-ended","id":"namespaces""#, elsewhere)
         .does_not_hold("/etc/hostname is no file of the evidence");
