@@ -12,6 +12,7 @@ mod files;
 mod outside;
 mod sightings;
 mod story;
+mod texts_again;
 
 use camino::{Utf8Path, Utf8PathBuf};
 

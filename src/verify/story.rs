@@ -4,13 +4,12 @@ use std::io;
 
 use serde_json::Value;
 
-use super::{Check, Evidence, Kind, clipped};
+use super::{Check, Evidence, Kind, clipped, texts_again};
 use crate::events::What;
-use crate::evidence::{ABOVE_THE_SUMS, ATTESTATION, SUMS, cmd_txt, sha256_of_file};
+use crate::evidence::ABOVE_THE_SUMS;
 use crate::manifest::Manifest;
 use crate::record::Record;
-use crate::runbook::Phase;
-use crate::{texts, verdict};
+use crate::verdict;
 
 pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
     let judgement = verdict::judge(&evidence.record);
@@ -26,7 +25,7 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
         ),
     ];
     checks.push(listed_files(evidence));
-    checks.push(texts_again(evidence)?);
+    checks.push(texts_again::check(evidence)?);
     Ok(checks)
 }
 
@@ -138,49 +137,4 @@ fn listed_files(evidence: &Evidence) -> Check {
         format!("the {} files that the run listed are there", listed.len()),
         found.collect(),
     )
-}
-
-/// The texts that are made from the record, made again.
-fn texts_again(evidence: &Evidence) -> io::Result<Check> {
-    let record = &evidence.record;
-    let version = record.began.as_ref().map_or("", |(_, began)| began.program.version.as_str());
-    if version != env!("CARGO_PKG_VERSION") || record.ended.is_none() {
-        let why = if record.ended.is_none() {
-            "the run was ended before they were last written"
-        } else {
-            "another version made them"
-        };
-        return Ok(Check::not_possible(
-            Kind::Completeness,
-            format!("cmd.txt and other texts were not made again: {why}"),
-        ));
-    }
-    let overlay = record.began.as_ref().zip(record.context.as_ref());
-    let overlay = overlay
-        .map(|((_, began), context)| texts::overlay(&began.target.context, context))
-        .unwrap_or_default();
-    let commands = Phase::ALL.into_iter().filter_map(|phase| {
-        Some((format!("{}/cmd.txt", phase.folder()), cmd_txt::render(record, phase, &overlay)?))
-    });
-    let answer = |outcome: &crate::events::Outcome| super::facts::printed(evidence, outcome.stdout.as_ref());
-    let mut made: Vec<(String, String)> = commands.collect();
-    made.extend([
-        ("preflight/versions.txt".to_owned(), texts::versions(record)),
-        ("preflight/target.txt".to_owned(), texts::target(record)),
-        ("smoke/results.json".to_owned(), texts::results(record)),
-        ("smoke/http_samples.log".to_owned(), texts::http_samples(record, answer)?),
-    ]);
-    if evidence.has(SUMS) {
-        let seal = sha256_of_file(&evidence.tree.path(SUMS))?;
-        made.push((ATTESTATION.to_owned(), texts::attestation(record, &seal)));
-    }
-    made.retain(|(file, _)| evidence.has(file));
-    let mut found = Vec::new();
-    for (file, text) in &made {
-        if fs_err::read(evidence.tree.path(file))? != text.as_bytes() {
-            found.push(format!("{file} does not say what the journal does"));
-        }
-    }
-    let what = format!("cmd.txt and {} texts in all say what the journal does", made.len());
-    Ok(Check::new(Kind::Completeness, what, found))
 }

@@ -96,6 +96,9 @@ fn that_of_a_killed_run_is_not_sealed_and_holds_but_for_that() {
     let (status, said) = verify(&ran.evidence(), &["--seal", &"0".repeat(64)]);
     assert!(status == Some(1) && said.contains("there is no SHA256SUMS it could be of"), "{said}");
     let moved = Moved::of(&ran);
+    moved.edit("preflight/cmd.txt", |text| text + "touch somewhere\n");
+    moved.does_not_hold("preflight/cmd.txt does not say what the journal does");
+    let moved = Moved::of(&ran);
     std::fs::write(moved.path("attestation.json"), "{}").unwrap();
     moved.does_not_hold("attestation.json is there, and no SHA256SUMS that it could be of");
 }
