@@ -69,7 +69,8 @@ fn is_of_an_earlier_moment(kept: &Value, evidence: &Evidence) -> io::Result<bool
 }
 
 fn folded(record: &Record) -> io::Result<Value> {
-    Ok(serde_json::to_value(Manifest::of(record, &verdict::judge(record)))?)
+    // As text, in the form in which a run writes it: no other code is needed for that.
+    Ok(serde_json::from_str(&serde_json::to_string_pretty(&Manifest::of(record, &verdict::judge(record)))?)?)
 }
 
 /// The fields in which two manifests differ.
