@@ -10,6 +10,7 @@ use crate::verify::{self, CannotRead, Outside, Report, Signers};
 use crate::{report, signature};
 
 #[derive(Args)]
+#[command(after_help = "Exit: 0 it holds · 1 it does not, and each finding is named · 2 it can't be read")]
 pub(super) struct Verify {
     /// The folder of the run: evidence/staging/YYYYMMDD
     dir: Utf8PathBuf,
@@ -31,6 +32,9 @@ struct Vouching {
 }
 
 #[derive(Args)]
+#[command(
+    after_help = "Exit: 0 the same, or what changes with time · 1 something changed · 2 it can't be compared · 4 the tool's own failure"
+)]
 pub(super) struct Replay {
     /// The folder of the run: evidence/staging/YYYYMMDD
     dir: Utf8PathBuf,
@@ -39,7 +43,7 @@ pub(super) struct Replay {
     /// Where what is printed is kept: a new folder [default: a temporary one, which stays]
     #[arg(long, value_name = "FOLDER")]
     into: Option<Utf8PathBuf>,
-    /// Run the others too (dry runs, and what changes the cluster), if the namespace is the run's
+    /// Run the others too, if the namespace is the run's: the dry runs, and the applies, which change the cluster
     #[arg(long, requires = "context")]
     include_changes: bool,
     /// The run's context, so that nothing is changed by mistake

@@ -30,7 +30,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
     ExitCode {
         id: "exit-4",
         code: 4,
-        meaning: "the tool's own failure: evidence could not be written, or an internal error",
+        meaning: "the tool's own failure: evidence could not be written or signed, or an internal error",
     },
     ExitCode { id: "exit-128", code: 128, meaning: "128 and n: ended by signal n" },
 ];
