@@ -101,6 +101,11 @@ impl Outcome {
         !self.ended_by.is_our_doing() && !self.exit.is_empty() && self.exit.iter().all(|&status| status == 0)
     }
 
+    /// Whether the server said that what was asked for is not there.
+    pub fn found_nothing(&self) -> bool {
+        self.said.as_deref().is_some_and(|said| said.contains("(NotFound)"))
+    }
+
     /// Why it gave no answer: what we did to it, else what it said.
     pub fn why(&self) -> &str {
         self.ended_by.says().or(self.said.as_deref()).unwrap_or("it failed without a word")

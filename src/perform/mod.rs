@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::command::Pipeline;
+use crate::command::{self, Pipeline};
 use crate::error::Error;
 use crate::events::{Intent, Outcome};
 use crate::evidence::redaction::Forms;
@@ -36,6 +36,17 @@ pub struct Call {
 }
 
 impl Call {
+    /// A row, its variables filled in.
+    ///
+    /// # Errors
+    /// When one of them has no value.
+    pub fn filled_in(step: &Step, value: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let refuse = |why: String| Error::Row { id: step.id.to_string(), why };
+        let line = command::parse(&step.text).map_err(|error| refuse(error.to_string()))?;
+        let pipeline = line.expand(value).map_err(|unset| refuse(unset.to_string()))?;
+        Ok(Self::of(step, pipeline))
+    }
+
     /// A row, and its command with the variables filled in.
     pub fn of(step: &Step, pipeline: Pipeline) -> Self {
         let intent = Intent {
@@ -58,6 +69,16 @@ pub struct Done {
 }
 
 impl Done {
+    /// What it printed, as far as [`reading::events`] needs it: standard output and standard error.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn needed(&self, tree: &Tree) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        let needs_stdout = reading::needs_stdout(&self.outcome.id);
+        let stdout = if needs_stdout { self.stdout(tree)? } else { Vec::new() };
+        Ok((stdout, self.stderr(tree)?))
+    }
+
     /// What it printed, read back from where it is kept.
     ///
     /// # Errors

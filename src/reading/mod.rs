@@ -84,7 +84,7 @@ pub fn look(printed: &Printed<'_>) -> Result<Option<Pod>, String> {
     if outcome.succeeded() {
         let found = pods::pods(printed.stdout).map_err(|error| error.to_string());
         found.map(|pods| pods.into_iter().next())
-    } else if said.contains("(NotFound)") {
+    } else if outcome.found_nothing() {
         Ok(None)
     } else {
         Err(outcome.ended_by.says().map_or(said, str::to_owned))

@@ -40,7 +40,7 @@ pub(super) fn compare(
 ) -> Compared {
     let came = |came, why: Option<&str>, lines| Compared { id, came, why: why.map(str::to_owned), lines };
     // A pod's name is made up, and lives no longer than the pod.
-    if row.text.contains("$POD") && is_gone(now.outcome) && !is_gone(then.outcome) {
+    if row.text.contains("$POD") && now.outcome.found_nothing() && !then.outcome.found_nothing() {
         return came(Came::Drift, Some("that pod is gone"), Vec::new());
     }
     let mut judged = only_one_has(&judged_by(row, record, then), &judged_by(row, record, now));
@@ -57,10 +57,6 @@ pub(super) fn compare(
         }
         () => came(Came::Drift, None, printed),
     }
-}
-
-fn is_gone(outcome: &Outcome) -> bool {
-    outcome.said.as_deref().is_some_and(|said| said.contains("(NotFound)"))
 }
 
 fn of(now: bool, text: &str) -> Line {

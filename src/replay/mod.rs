@@ -218,7 +218,7 @@ impl<'a> Replay<'a> {
             kubeconfig,
             signals: Signals::heed()?,
             clock: Clock::start(),
-            then: Tree::new(asked.evidence.to_owned(), nothing_redacted()?),
+            then: Tree::new(asked.evidence.to_owned(), Forms::none()),
             now: Tree::new(folder, perform::forms(&inputs)?),
             inputs,
         })
@@ -227,12 +227,8 @@ impl<'a> Replay<'a> {
     /// Reads the run's context in the kubeconfig here, and gives it to all commands as the run did. What evidence says
     /// of it counts for nothing: it could mean another cluster of this kubeconfig.
     fn take_the_context_as_it_is_here(&self) -> Result<Context, CannotReplay> {
-        let row = runbook::step("context");
-        let not_a_row = |why: String| Error::Row { id: row.id.to_string(), why };
-        let line = command::parse(&row.text).map_err(|error| not_a_row(error.to_string()))?;
-        let values = |name: &str| verdict::variable(self.began, name);
-        let pipeline = line.expand(values).map_err(|unset| not_a_row(unset.to_string()))?;
-        let done = self.perform(&Call::of(row, pipeline), None)?;
+        let call = Call::filled_in(runbook::step("context"), |name| verdict::variable(self.began, name))?;
+        let done = self.perform(&call, None)?;
         let read = self.events(&done)?.into_iter().find_map(|what| match what {
             What::ContextRead(context) => Some(context),
             _ => None,
@@ -281,9 +277,7 @@ impl<'a> Replay<'a> {
 
     /// What follows from what a command prints now; nothing, where it prints what no run could go on with.
     fn events(&self, done: &Done) -> Result<Vec<What>, Error> {
-        let needed = reading::needs_stdout(&done.outcome.id);
-        let stdout = if needed { done.stdout(&self.now)? } else { Vec::new() };
-        let stderr = done.stderr(&self.now)?;
+        let (stdout, stderr) = done.needed(&self.now)?;
         let printed = Printed { outcome: &done.outcome, stdout: &stdout, stderr: &stderr };
         Ok(reading::events(self.record, &printed).unwrap_or_default())
     }
@@ -298,8 +292,4 @@ impl<'a> Replay<'a> {
         let now = Printed { outcome: &done.outcome, stdout: &now_stdout, stderr: &now_stderr };
         Ok(compare::compare(entry.id.clone(), row, self.record, &then, &now))
     }
-}
-
-fn nothing_redacted() -> Result<Forms, Error> {
-    Forms::of(&[]).map_err(|error| Error::Setup { what: "the values to redact", cause: error.to_string() })
 }

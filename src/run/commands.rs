@@ -5,7 +5,6 @@ use std::thread;
 
 use super::lines::Lines;
 use super::{Break, Run};
-use crate::command;
 use crate::error::Error;
 use crate::events::{EndedBy, What};
 use crate::exec::Halt;
@@ -29,11 +28,7 @@ impl Turns {
 impl Run {
     /// A row with its variables filled in; `extra` are those that are no input.
     pub(super) fn call(&self, step: &Step, extra: &[(&str, &str)]) -> Result<Call, Error> {
-        let refuse = |why: String| Error::Row { id: step.id.to_string(), why };
-        let line = command::parse(&step.text).map_err(|error| refuse(error.to_string()))?;
-        let pipeline =
-            line.expand(|name| self.variable(name, extra)).map_err(|unset| refuse(unset.to_string()))?;
-        Ok(Call::of(step, pipeline))
+        Call::filled_in(step, |name| self.variable(name, extra))
     }
 
     /// Runs a row's command to its end.
@@ -96,9 +91,7 @@ impl Run {
 
     /// Writes down what follows from what a command printed.
     pub(super) fn take_in(&self, done: &Done) -> Result<(), Error> {
-        let needed = reading::needs_stdout(&done.outcome.id);
-        let (stdout, stderr) =
-            (if needed { done.stdout(&self.tree)? } else { Vec::new() }, done.stderr(&self.tree)?);
+        let (stdout, stderr) = done.needed(&self.tree)?;
         let printed = Printed { outcome: &done.outcome, stdout: &stdout, stderr: &stderr };
         let events = self.ledger.read(|record| reading::events(record, &printed))?;
         events.into_iter().try_for_each(|what| self.note(what))

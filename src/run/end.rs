@@ -6,7 +6,7 @@ use crate::manifest::Manifest;
 use crate::record::Record;
 use crate::report::{self, Place};
 use crate::runbook::Phase;
-use crate::{signature, verdict};
+use crate::{signature, texts, verdict};
 
 impl Run {
     /// Brings a run to its end, however it came there: dump, journal, manifest, seal, verdict. Returns the exit
@@ -95,7 +95,7 @@ impl Run {
         if self.job.scope != Scope::Whole {
             return Ok(());
         }
-        let overlay = self.overlay_text().unwrap_or_default();
+        let overlay = texts::overlay_of(record).unwrap_or_default();
         for phase in Phase::ALL {
             if let Some(text) = cmd_txt::render(record, phase, &overlay) {
                 self.tree.replace_text(&format!("{}/cmd.txt", phase.folder()), &text)?;

@@ -107,17 +107,10 @@ impl Run {
         });
         self.note_tools(tools.unwrap_or_default())?;
         dones?.iter().try_for_each(|done| self.take_in(done))?;
-        if let Some(text) = self.overlay_text() {
+        if let Some(text) = self.ledger.read(texts::overlay_of) {
             self.kubeconfig.write(&text)?;
         }
         self.go_on()
-    }
-
-    /// The run's kubeconfig as text; `None`: the context is not known.
-    pub(super) fn overlay_text(&self) -> Option<String> {
-        self.ledger.read(|record| {
-            record.context.as_ref().map(|context| texts::overlay(&self.job.inputs.target.context, context))
-        })
     }
 
     /// `versions.txt` and `target.txt`, for a person who looks; the journal holds the same.

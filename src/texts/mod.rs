@@ -66,6 +66,12 @@ pub fn target(record: &Record) -> String {
     )
 }
 
+/// The [`overlay`] of a run; `None`: its context is not known.
+pub fn overlay_of(record: &Record) -> Option<String> {
+    let ((_, began), context) = record.began.as_ref().zip(record.context.as_ref())?;
+    Some(overlay(&began.target.context, context))
+}
+
 /// A kubeconfig that names one context, chosen, and nothing secret.
 pub fn overlay(name: &str, context: &Context) -> String {
     let mut entry = json!({ "cluster": context.cluster, "user": context.user });

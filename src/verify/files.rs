@@ -92,7 +92,7 @@ fn attested(evidence: &Evidence) -> io::Result<Vec<String>> {
         Ok(statement) => statement,
         Err(why) => return Ok(vec![why]),
     };
-    let seal = sha256_of_file(&evidence.tree.path(SUMS))?;
+    let seal = evidence.seal()?;
     let verdict = verdict::judge(&evidence.record).verdict;
     let told = [
         ("/subject/0/digest/sha256", json!(seal)),

@@ -14,11 +14,13 @@ mod sightings;
 mod story;
 mod texts_again;
 
+use std::io;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::events::{Event, What};
 use crate::evidence::redaction::Forms;
-use crate::evidence::{Tree, events_of};
+use crate::evidence::{SUMS, Tree, events_of, sha256_of_file};
 use crate::exec::Programs;
 use crate::record::Record;
 use crate::signature::SignatureError;
@@ -96,7 +98,7 @@ pub enum CannotRead {
     Signature(#[from] SignatureError),
     /// The system does not let us.
     #[error("{0}.\nGive a folder that can be read.")]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
 }
 
 /// The evidence of one run, as it is found.
@@ -113,6 +115,19 @@ impl Evidence {
     /// Whether a stop rule fired, which ends what is under way.
     fn stopped(&self) -> bool {
         crate::verdict::judge(&self.record).stop.is_some()
+    }
+
+    /// The hash of its sums; `None`: it was not sealed.
+    fn seal(&self) -> io::Result<Option<String>> {
+        self.has(SUMS).then(|| sha256_of_file(&self.tree.path(SUMS))).transpose()
+    }
+
+    /// The record as it was after each event.
+    fn moments(&self) -> impl Iterator<Item = Record> + '_ {
+        self.events.iter().scan(Record::default(), |record, event| {
+            record.add(event);
+            Some(record.clone())
+        })
     }
 
     /// Whether there is a file of this path.
@@ -155,9 +170,7 @@ pub fn verify(folder: &Utf8Path, outside: &Outside<'_>) -> Result<Report, Cannot
     if !is_there("journal.jsonl") && !is_there("manifest.json") {
         return Err(CannotRead::NoRun(folder.to_owned()));
     }
-    // What was taken out is out: nothing is to be redacted once more.
-    let forms = Forms::of(&[]).map_err(std::io::Error::other)?;
-    let tree = Tree::new(folder.to_owned(), forms);
+    let tree = Tree::new(folder.to_owned(), Forms::none());
     let found = files::find(folder)?;
     let (events, unreadable) = journal(&tree, &found);
     let evidence = Evidence { record: Record::of(&events), files: found.files, tree, events };

@@ -1,7 +1,7 @@
 //! Whether something outside of the folder vouches for the sums: the seal that a log has, and a signature.
 
 use super::{CannotRead, Check, Evidence, Kind, Outside, Signers};
-use crate::evidence::{SIGNATURE, SUMS, sha256_of_file};
+use crate::evidence::{SIGNATURE, SUMS};
 use crate::signature::{self, SignatureError};
 
 pub(super) fn checks(evidence: &Evidence, outside: &Outside<'_>) -> Result<Vec<Check>, CannotRead> {
@@ -10,11 +10,10 @@ pub(super) fn checks(evidence: &Evidence, outside: &Outside<'_>) -> Result<Vec<C
 }
 
 fn seal(evidence: &Evidence, seal: Option<&str>) -> Result<Option<Check>, CannotRead> {
-    if !evidence.has(SUMS) {
+    let Some(is) = evidence.seal()? else {
         let found = || vec![format!("there is no {SUMS} it could be of")];
         return Ok(seal.map(|_| Check::new(Kind::Integrity, "the seal", found())));
-    }
-    let is = sha256_of_file(&evidence.tree.path(SUMS))?;
+    };
     Ok(Some(match seal {
         Some(seal) if seal.eq_ignore_ascii_case(&is) => {
             Check::new(Kind::Integrity, format!("the seal is {is}"), Vec::new())

@@ -58,9 +58,7 @@ fn is_of_an_earlier_moment(kept: &Value, evidence: &Evidence) -> io::Result<bool
         manifest
     };
     let kept = without_why(kept.clone());
-    let mut record = Record::default();
-    for event in &evidence.events {
-        record.add(event);
+    for record in evidence.moments() {
         if without_why(folded(&record)?) == kept {
             return Ok(true);
         }

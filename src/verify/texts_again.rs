@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::{Check, Evidence, Kind};
-use crate::evidence::{ATTESTATION, SUMS, cmd_txt, sha256_of_file};
+use crate::evidence::{ATTESTATION, cmd_txt};
 use crate::record::Record;
 use crate::runbook::Phase;
 use crate::texts;
@@ -37,21 +37,15 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
 
 /// The record as it was when texts may have been written last: its end, if it came to it.
 fn moments(evidence: &Evidence) -> Box<dyn Iterator<Item = Record> + '_> {
-    if evidence.record.ended.is_some() {
-        return Box::new(std::iter::once(evidence.record.clone()));
+    match evidence.record.ended {
+        Some(_) => Box::new(std::iter::once(evidence.record.clone())),
+        None => Box::new(evidence.moments()),
     }
-    Box::new(evidence.events.iter().scan(Record::default(), |record, event| {
-        record.add(event);
-        Some(record.clone())
-    }))
 }
 
 /// The texts, by their files.
 fn made(evidence: &Evidence, record: &Record) -> io::Result<BTreeMap<String, String>> {
-    let overlay = record.began.as_ref().zip(record.context.as_ref());
-    let overlay = overlay
-        .map(|((_, began), context)| texts::overlay(&began.target.context, context))
-        .unwrap_or_default();
+    let overlay = texts::overlay_of(record).unwrap_or_default();
     let commands = Phase::ALL.into_iter().filter_map(|phase| {
         Some((format!("{}/cmd.txt", phase.folder()), cmd_txt::render(record, phase, &overlay)?))
     });
@@ -63,8 +57,7 @@ fn made(evidence: &Evidence, record: &Record) -> io::Result<BTreeMap<String, Str
         ("smoke/results.json".to_owned(), texts::results(record)),
         ("smoke/http_samples.log".to_owned(), texts::http_samples(record, answer)?),
     ]);
-    if evidence.has(SUMS) {
-        let seal = sha256_of_file(&evidence.tree.path(SUMS))?;
+    if let Some(seal) = evidence.seal()? {
         made.insert(ATTESTATION.to_owned(), texts::attestation(record, &seal));
     }
     Ok(made)
