@@ -63,9 +63,8 @@ impl Run {
             job,
         };
         // From the first moment on there is a manifest, and it says `incomplete`.
-        let first = What::RunBegan(Box::new(began));
-        run.save_as(&Record::of(&[Event { seq: 1, at: run.ledger.clock.now(), what: first.clone() }]))?;
-        run.note(first)?;
+        let save = |event: &Event| run.save_as(&Record::of([event]));
+        run.ledger.note_after(&run.tree, What::RunBegan(Box::new(began)), save)?;
         Ok(run)
     }
 }

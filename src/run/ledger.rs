@@ -29,8 +29,19 @@ impl Ledger {
 
     /// Writes down what happened.
     pub(super) fn note(&self, tree: &Tree, what: What) -> Result<(), Error> {
+        self.note_after(tree, what, |_| Ok(()))
+    }
+
+    /// As [`Ledger::note`], after something that is to be on the disk first, and says the same moment.
+    pub(super) fn note_after(
+        &self,
+        tree: &Tree,
+        what: What,
+        first: impl FnOnce(&Event) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let state = &mut *self.lock();
         let event = state.next(self.clock.now(), what);
+        first(&event)?;
         let lasting = must_be_on_disk(&event.what, &state.record);
         state.journal.append(&event, tree.forms(), lasting)?;
         state.take_in(&event);

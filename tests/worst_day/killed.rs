@@ -74,6 +74,22 @@ fn a_run_that_is_killed_at_any_line_of_its_journal_leaves_what_is_true() {
 
 #[test]
 #[ignore = "strace"]
+fn a_manifest_that_took_its_time_begins_when_the_journal_does() {
+    let staging = healthy();
+    let path = journal(&staging);
+    let manifest = path.with_file_name("manifest.json");
+    // The first manifest comes more than a second before the first line of the journal; the second line never does.
+    let (late, kill) = ("inject=renameat:delay_exit=1100000:when=1", "inject=write:signal=KILL:when=2");
+    let paths = ["-P", path.to_str().unwrap(), "-P", manifest.to_str().unwrap()];
+    let calls = ["-b", "execve", "-o", "/dev/null", "-e", "trace=renameat,write", "-e", late, "-e", kill];
+    let output = strace(&staging, &[&calls[..], &paths].concat());
+    assert_ne!(output.status.code(), Some(0));
+    let record = is_true_as_far_as_it_goes(&folder(&staging, false));
+    assert!(record.began.is_some() && record.commands.is_empty());
+}
+
+#[test]
+#[ignore = "strace"]
 fn what_changes_the_cluster_is_on_the_disk_before_it_is_begun() {
     let staging = healthy();
     let (path, trace, kubectl) = (journal(&staging), staging.folder.path().join("trace"), which("kubectl"));
