@@ -148,6 +148,11 @@ fn where_to_find_an_input_names_the_others_that_are_fine() {
 }
 
 #[test]
+fn a_host_beyond_ascii_is_taken_in_punycode() {
+    assert!(is_taken("STAGING_BASE_URL", "https://api.xn--mnchen-3ya.example"));
+}
+
+#[test]
 fn what_is_wrong_is_said_of_each_kind() {
     let long = "a".repeat(300);
     let url = "STAGING_BASE_URL";
