@@ -131,8 +131,8 @@ pub fn replay(
     let nothing_run = || CannotReplay::NothingRun(asked.evidence.to_owned());
     let (_, began) = record.began.as_ref().ok_or_else(nothing_run)?;
     let replay = Replay::begin(asked, &record, began, surroundings)?;
-    let context = replay.take_the_context_as_it_is_here()?;
-    tell(&Told::Begins { record: &record, server: context.server.as_deref() });
+    // Where nothing can be compared, the folder stays free for the next try.
+    replay.reach_the_cluster(tell).inspect_err(|_| drop(fs_err::remove_dir_all(replay.now.root())))?;
 
     let mut guard = Guard::new(&record, began, asked.changes_on.is_some());
     let folder = replay.now.root().to_owned();
@@ -224,11 +224,16 @@ impl<'a> Replay<'a> {
         })
     }
 
+    fn reach_the_cluster(&self, tell: &mut dyn FnMut(&Told<'_>)) -> Result<(), CannotReplay> {
+        let context = self.take_the_context_as_it_is_here()?;
+        tell(&Told::Begins { record: self.record, server: context.server.as_deref() });
+        self.ask_whether_it_answers()
+    }
+
     /// Reads the run's context in the kubeconfig here, and gives it to all commands as the run did. What evidence says
     /// of it counts for nothing: it could mean another cluster of this kubeconfig.
     fn take_the_context_as_it_is_here(&self) -> Result<Context, CannotReplay> {
-        let call = Call::filled_in(runbook::step("context"), |name| verdict::variable(self.began, name))?;
-        let done = self.perform(&call, None)?;
+        let done = self.perform(&self.filled_in("context")?, None)?;
         let read = self.events(&done)?.into_iter().find_map(|what| match what {
             What::ContextRead(context) => Some(context),
             _ => None,
@@ -237,6 +242,27 @@ impl<'a> Replay<'a> {
         let context = read.ok_or_else(|| CannotReplay::NoContext(name.clone()))?;
         self.kubeconfig.write(&texts::overlay(name, &context))?;
         Ok(context)
+    }
+
+    /// A cluster that answered the run, and answers no more, is asked once, and not by each command.
+    fn ask_whether_it_answers(&self) -> Result<(), CannotReplay> {
+        if self.record.server_version.is_none() {
+            return Ok(());
+        }
+        let done = self.perform(&self.filled_in("server")?, None)?;
+        if done.outcome.succeeded() || self.signals.number().is_some() {
+            return Ok(());
+        }
+        let by_us = done.outcome.ended_by.says().map(str::to_owned);
+        Err(CannotReplay::NoAnswer {
+            evidence: self.then.root().to_owned(),
+            context: self.began.target.context.clone(),
+            said: by_us.or(done.outcome.said).unwrap_or_default(),
+        })
+    }
+
+    fn filled_in(&self, id: &str) -> Result<Call, Error> {
+        Call::filled_in(runbook::step(id), |name| verdict::variable(self.began, name))
     }
 
     /// What is to be run, with what came of it then, or why it is left out.

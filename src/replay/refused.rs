@@ -38,6 +38,18 @@ pub enum CannotReplay {
         "the run's context {0:?} is not in the kubeconfig here.\nSee which ones are: kubectl config get-contexts -o name; or set KUBECONFIG."
     )]
     NoContext(String),
+    /// The cluster answered the run, and does not answer now.
+    #[error(
+        "the cluster of context {context:?} gives no answer here: {said}\nTry where it does, or without it: staging-dry-run verify {evidence}"
+    )]
+    NoAnswer {
+        /// The evidence.
+        evidence: Utf8PathBuf,
+        /// The run's.
+        context: String,
+        /// What kubectl said.
+        said: String,
+    },
     /// A value that the evidence names, or one of the environment, is none that a run is given.
     #[error(
         "{0}.\nCorrect what is of your environment; if it is the evidence's, no run of this version left it."

@@ -1,5 +1,6 @@
 //! `replay`: what a run read, read again on the cluster as it is now.
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use super::staging::replayed::{Replayed, later, replayed};
@@ -190,6 +191,42 @@ fn what_can_not_be_compared_is_refused_and_nothing_is_run() {
     let mut command = staging.command(&["replay", ".", "--into", "../beside"]);
     let output = command.current_dir(&then.evidence).output().unwrap();
     assert!(output.status.success(), "{output:?}");
+}
+
+/// Leads the run's context to another server.
+fn moved_to(staging: &Staging, address: SocketAddr) {
+    let kubeconfig = &staging.environment["KUBECONFIG"];
+    let (text, server) = (std::fs::read_to_string(kubeconfig).unwrap(), staging.cluster.server_url());
+    assert!(text.contains(&server), "{text}");
+    std::fs::write(kubeconfig, text.replace(&server, &format!("http://{address}"))).unwrap();
+}
+
+#[test]
+fn a_cluster_that_answers_no_more_is_told_once() {
+    let then = Then::of(Staging::of("healthy"), 0);
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    moved_to(&then.ran.staging, nobody);
+    let refused = format!(
+        "Refused: the cluster of context \"team's staging\" gives no answer here: The connection to the server {nobody} was refused - did you specify the right host or port?"
+    );
+    let or =
+        format!("\nTry where it does, or without it: staging-dry-run verify {}", then.evidence.display());
+    let told = then.replayed(&[]).exits(2).says(&refused).says(&or);
+    assert!(!told.said.contains("CHANGED"), "{}", told.said);
+    assert!(!told.folder.path().join("new/now").exists(), "it is in the way of the next try");
+}
+
+#[test]
+fn whoever_waits_for_a_silent_cluster_may_end_it() {
+    let then = Then::of(Staging::of("healthy"), 0);
+    // It takes connections, and that is all.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    moved_to(&then.ran.staging, silent.local_addr().unwrap());
+    let arguments = ["replay", then.evidence.to_str().unwrap()];
+    let ran = UnderWay::at_a_terminal(then.ran.staging, &arguments).until("again on http").ctrl_c().ends();
+    assert_eq!(ran.status, Some(130), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Ended by signal 2 before the end"), "{}", ran.stderr);
+    assert_nothing_left(ran.staging.folder.path());
 }
 
 #[test]
