@@ -9,7 +9,7 @@ use crate::record::{CommandRecord, Record};
 use crate::runbook::Phase;
 
 /// What stands before the commands, below the head. `@…@` is filled in.
-const PRELUDE: &str = include_str!("cmd_prelude.bash");
+pub const PRELUDE: &str = include_str!("cmd_prelude.bash");
 
 /// Stands in the prelude where the run sent a key.
 const NEEDS_KEY: &str =

@@ -7,12 +7,14 @@ use super::ledger::Ledger;
 use super::{Job, NotBegun, Run, Surroundings};
 use crate::error::Error;
 use crate::events::{Began, Event, PreviousRun, Program, RunbookId, Scope, What};
-use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, sha256_of_bytes};
+use crate::evidence::redaction::Forms;
+use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, cmd_txt, sha256_of_bytes};
 use crate::exec::{Halt, Programs};
+use crate::manifest::Manifest;
 use crate::perform::{Clock, Kubeconfig, Signals, forms};
 use crate::record::Record;
 use crate::report::{self, Screen};
-use crate::runbook::document;
+use crate::runbook::{self, document};
 use crate::verdict::{self, Verdict};
 use crate::{signature, tools};
 
@@ -30,12 +32,14 @@ impl Run {
         let signing = if job.options.sign_with.is_some() { &signature::PROGRAMS[..] } else { &[] };
         let programs = tools::find(signing, surroundings.variable("PATH"), &surroundings.folder)
             .map_err(|missing| NotBegun::Refused(missing.to_string()))?;
+        let forms = forms(&job.inputs)?;
+        refuse_a_secret_that_all_evidence_holds(&forms)?;
         let signals = Signals::heed()?;
         refuse_a_key_that_does_not_sign(&job, &programs, &signals)?;
         let clock = Clock::start();
         let run_id = run_id(&clock);
         let place = place(&job, &run_id, &clock)?;
-        let tree = Tree::new(place.folder.clone(), forms(&job.inputs)?);
+        let tree = Tree::new(place.folder.clone(), forms);
         let kubeconfig = Kubeconfig::new(
             surroundings.variable("KUBECONFIG"),
             surroundings.variable("HOME"),
@@ -101,6 +105,19 @@ fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Place, NotBegun> {
         ..previous
     });
     Ok(Place { folder, previous, lock: Some(lock), reserve })
+}
+
+/// A word of every run's commands, or a key of its manifest: without it the evidence could not be read.
+fn refuse_a_secret_that_all_evidence_holds(forms: &Forms) -> Result<(), NotBegun> {
+    let commands = runbook::in_order(true).into_iter().map(|step| format!("{} {}\n", step.id, step.text));
+    let keys = serde_json::to_string(&Manifest::fold([])).map_err(|error| Error::Evidence(error.into()))?;
+    let text: String = commands.chain([cmd_txt::PRELUDE.to_owned(), keys]).collect();
+    match forms.names_in(text.as_bytes()).first() {
+        Some(name) => Err(NotBegun::Refused(format!(
+            "Refused: the value of {name} is a word that the evidence of every run holds, so it can't be kept out of it.\nNothing was run. Give {name} another value."
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Nobody is there to be asked for a passphrase when the run ends.

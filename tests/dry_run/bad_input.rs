@@ -85,6 +85,21 @@ fn a_secret_that_is_a_part_of_what_evidence_has_to_name() {
 }
 
 #[test]
+fn a_secret_that_is_a_word_of_all_evidence() {
+    // Of a command, of cmd.txt, of the manifest.
+    for word in ["deployment", "MUTATIONS", "duration_ms"] {
+        for input in ["STAGING_API_KEY", "DB_PASSWORD"] {
+            let staging = Staging::of("healthy").with(input, word);
+            let redact = if input == "DB_PASSWORD" { input } else { "" };
+            let why =
+                format!("the value of {input} is a word that the evidence of every run holds, so it can't");
+            let ran = refused(staging.with("STAGING_REDACT", redact), &[&why]).wrote_nothing();
+            assert!(ran.staging.cluster.requests().is_empty());
+        }
+    }
+}
+
+#[test]
 fn a_missing_program_is_named_with_how_to_get_it() {
     let programs = ["kubectl", "curl", "jq", "cat", "sed"];
     for missing in ["kubectl", "curl", "jq"] {
