@@ -237,7 +237,15 @@ fn logs(table: &mut Table, _: &Asked) {
     let count = u64::try_from(dumps.len()).unwrap();
     let bytes = fs::metadata(&kept).unwrap().len();
     assert!(count > 0 && bytes >= count * BYTES, "{bytes} bytes of {count} logs were kept");
-    fs::remove_file(kept).unwrap(); // Some gigabytes: the disk should be as free for the others.
+    let again = stage.folder().join("again");
+    let peak_again = peak_of(
+        quiet(stage.command(TOOL).arg("replay").arg(evidence(stage.folder())).arg("--into").arg(&again))
+            .spawn()
+            .unwrap(),
+    );
+    assert_eq!(fs::metadata(again.join("dump_logs/app_logs_tail.txt")).unwrap().len(), bytes);
+    fs::remove_dir_all(again).unwrap(); // Some gigabytes: the disk should be as free for the others.
+    fs::remove_file(kept).unwrap();
 
     let direct = dumps.iter().map(|dump| {
         let file = stage.folder().join("direct.log");
@@ -253,6 +261,13 @@ fn logs(table: &mut Table, _: &Asked) {
         value: peak,
         beside: None,
         limit: 16.0,
+        unit: "MiB",
+    });
+    table.row(&Row {
+        figure: "replay of these, peak memory (VmHWM)",
+        value: peak_again,
+        beside: None,
+        limit: 32.0,
         unit: "MiB",
     });
     table.row(&Row {

@@ -3,7 +3,7 @@
 use std::panic;
 use std::process::ExitCode;
 
-use staging_dry_run::run::Surroundings;
+use staging_dry_run::perform::Surroundings;
 use staging_dry_run::{cli, report};
 
 fn main() -> ExitCode {

@@ -32,8 +32,8 @@ pub enum SignatureError {
 ///
 /// # Errors
 /// What ssh-keygen says: there is no such key, or nobody to ask for its passphrase.
-pub fn try_key(programs: &Programs, key: &Utf8Path, hurry: &Halt) -> Result<(), SignatureError> {
-    sign_file(programs, Path::new("/dev/null"), key, hurry).map(drop)
+pub fn try_key(programs: &Programs, key: &Utf8Path, halt: &Halt) -> Result<(), SignatureError> {
+    sign_file(programs, Path::new("/dev/null"), key, halt).map(drop)
 }
 
 /// The signature of `SHA256SUMS` in `folder` by a private key, or by the one of a public key that ssh-agent holds.
@@ -44,18 +44,18 @@ pub fn sign(
     programs: &Programs,
     folder: &Utf8Path,
     key: &Utf8Path,
-    hurry: &Halt,
+    halt: &Halt,
 ) -> Result<Vec<u8>, SignatureError> {
-    sign_file(programs, folder.join(SUMS).as_std_path(), key, hurry)
+    sign_file(programs, folder.join(SUMS).as_std_path(), key, halt)
 }
 
 fn sign_file(
     programs: &Programs,
     file: &Path,
     key: &Utf8Path,
-    hurry: &Halt,
+    halt: &Halt,
 ) -> Result<Vec<u8>, SignatureError> {
-    keygen(programs, Some(file), &["-Y", "sign", "-q", "-n", "file", "-f", key.as_str()], hurry)
+    keygen(programs, Some(file), &["-Y", "sign", "-q", "-n", "file", "-f", key.as_str()], halt)
 }
 
 /// Who signed `SHA256SUMS` in `folder`, of those that `signers` holds: a public key, or the allowed signers of
@@ -70,13 +70,13 @@ pub fn signed_by(
     at: Option<Moment>,
 ) -> Result<String, SignatureError> {
     let not_run = |error: std::io::Error| SignatureError::NotRun(error.to_string());
-    let hurry = Halt::new().map_err(not_run)?;
+    let never = Halt::new().map_err(not_run)?;
     let allowed = allowed_signers(&fs_err::read(signers).map_err(not_run)?).map_err(not_run)?;
     let (allowed, signature) = (allowed.path().to_string_lossy(), folder.join(SIGNATURE));
     let time = at.map(|at| format!("-Overify-time={}", at.0.strftime("%Y%m%d%H%M%S")));
     let ask = |file: Option<&Path>, words: &[&str]| {
         let words: Vec<&str> = words.iter().copied().chain(time.as_deref()).collect();
-        keygen(programs, file, &words, &hurry)
+        keygen(programs, file, &words, &never)
     };
     let found = ask(None, &["-Y", "find-principals", "-f", &allowed, "-s", signature.as_str()])?;
     // One key may be several people's, and not all of them may sign files.
@@ -110,7 +110,7 @@ fn keygen(
     programs: &Programs,
     stdin: Option<&Path>,
     words: &[&str],
-    hurry: &Halt,
+    halt: &Halt,
 ) -> Result<Vec<u8>, SignatureError> {
     let not_run = |cause: String| SignatureError::NotRun(cause);
     let stage = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
@@ -127,11 +127,11 @@ fn keygen(
         stdin: None,
         deadline: DEADLINE,
         grace: exec::GRACE,
-        hurry: Some(hurry),
+        hurry: Some(halt),
     };
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let ended =
-        exec::run(&command, &mut stdout, &mut stderr, &[]).map_err(|error| not_run(error.to_string()))?;
+        exec::run(&command, &mut stdout, &mut stderr, &[halt]).map_err(|error| not_run(error.to_string()))?;
     if ended.exit.iter().all(|status| *status == 0) {
         return Ok(stdout);
     }

@@ -3,26 +3,20 @@
 //! What it starts is a stand-in that records how it was called: the script is the subject here, not the program.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails here")]
 
+#[path = "staging/executable.rs"]
+mod executable;
+
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Writes a file to be executed, through another process: a child that a parallel test forks at that moment would hold
-/// our own descriptor open, and executing the file would fail with `Text file busy`.
-fn executable(path: &Path, content: &[u8]) {
-    let mut install = Command::new("install");
-    let mut install =
-        install.args(["-D", "-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped()).spawn().unwrap();
-    install.stdin.take().unwrap().write_all(content).unwrap();
-    assert!(install.wait().unwrap().success());
-}
+use executable::executable;
 
 /// A stand-in for the program: prints its own path and its arguments, one a line, and exits with `status`.
 fn stand_in(path: &Path, status: i32) {
-    executable(path, format!("#!/bin/bash\nprintf '%s\\n' \"$0\" \"$@\"\nexit {status}\n").as_bytes());
+    executable(path, format!("#!/bin/bash\nprintf '%s\\n' \"$0\" \"$@\"\nexit {status}\n"));
 }
 
 const SCRIPT: &[u8] = include_bytes!("../scripts/staging_dry_run.sh");

@@ -3,8 +3,9 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 
+use crate::perform::Surroundings;
 use crate::replay::{self, CannotReplay};
-use crate::run::Surroundings;
+use crate::runbook::exit_of_signal;
 use crate::tools::{self, Missing};
 use crate::verify::{self, CannotRead, Outside, Report, Signers};
 use crate::{report, signature};
@@ -33,7 +34,7 @@ struct Vouching {
 
 #[derive(Args)]
 #[command(
-    after_help = "Exit: 0 the same, or what changes with time · 1 something changed · 2 it can't be compared · 4 the tool's own failure"
+    after_help = "Exit: 0 the same, or what changes with time · 1 something changed · 2 it can't be compared · 4 the tool's own failure · 128+n ended by signal n"
 )]
 pub(super) struct Replay {
     /// The folder of the run: evidence/staging/YYYYMMDD
@@ -78,10 +79,14 @@ pub(super) fn replay(asked: &Replay, surroundings: &Surroundings) -> u8 {
         Ok(all) => {
             report::replayed(&all);
             match all.interrupted {
-                Some(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+                Some(signal) => exit_of_signal(signal),
                 None if all.is_empty() => 2,
                 None => u8::from(all.changed()),
             }
+        }
+        Err(error @ CannotReplay::Interrupted(signal)) => {
+            report::refuse(&error.to_string());
+            exit_of_signal(signal)
         }
         Err(CannotReplay::Failed(error)) => {
             report::fail(&error.to_string());

@@ -13,12 +13,14 @@ use rustix::fs::Mode;
 use crate::events::{Options, Scope};
 use crate::inputs::{self, Inputs};
 use crate::moment::{go_duration, millis};
+use crate::perform::{Surroundings, find_root};
 use crate::report::{self, Verbosity};
-use crate::run::{self, Job, NotBegun, Surroundings, find_root};
+use crate::run::{self, Job, NotBegun};
+use crate::runbook::{EXIT_CODES, HEALTH_TIMEOUT, ROLLOUT_TIMEOUT, exit_of_signal};
 
 /// Carries out the Staging Dry Run Runbook with kubectl, curl and jq, and keeps what they print as evidence.
 #[derive(Parser)]
-#[command(version, about, long_about = None, after_help = inputs_help(), max_term_width = 100)]
+#[command(version, long_about = None, after_help = inputs_help(), max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     asked: Asked,
@@ -29,9 +31,19 @@ enum Asked {
     /// Do the whole runbook: check, deploy, wait, smoke-test; keep evidence
     Run(RunOptions),
     /// Check inputs, tools, access, permissions and guards; change nothing
-    Preflight(Common),
+    Preflight {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        sources: Sources,
+    },
     /// Do the ten smoke checks alone
-    Smoke(SmokeOptions),
+    Smoke {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        patience: Patience,
+    },
     /// Show every command a run would run, in order; run none
     #[command(long_flag_alias = "dry-run")]
     Plan {
@@ -55,18 +67,6 @@ struct Common {
     /// The repository [default: the git top level, else the current folder]
     #[arg(long, value_name = "DIR")]
     root: Option<Utf8PathBuf>,
-    /// The folder of the manifests, below the root
-    #[arg(long, value_name = "DIR", default_value = "k8s")]
-    manifests: Utf8PathBuf,
-    /// The folder of the dated evidence folders, below the root
-    #[arg(long, value_name = "DIR", default_value = "evidence/staging")]
-    evidence: Utf8PathBuf,
-    /// A placeholder that may be left in a manifest
-    #[arg(long, value_name = "NAME")]
-    allow_placeholder: Vec<String>,
-    /// Take manifests that hold a Secret: its bytes become a part of the evidence
-    #[arg(long)]
-    keep_secrets: bool,
     /// Show the verdict alone
     #[arg(short, long)]
     quiet: bool,
@@ -76,18 +76,36 @@ struct Common {
 }
 
 #[derive(Args)]
-struct SmokeOptions {
-    #[command(flatten)]
-    common: Common,
+struct Sources {
+    /// The folder of the manifests, below the root
+    #[arg(long, value_name = "DIR", default_value = "k8s")]
+    manifests: Utf8PathBuf,
+    /// A placeholder that may be left in a manifest
+    #[arg(long, value_name = "NAME")]
+    allow_placeholder: Vec<String>,
+    /// Take manifests that hold a Secret: its bytes become a part of the evidence
+    #[arg(long)]
+    keep_secrets: bool,
+}
+
+#[derive(Args)]
+struct Patience {
     /// How long /health and /readyz may take to answer 200 (stop rule 3)
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = HEALTH_TIMEOUT, value_parser = duration)]
     health_timeout: Duration,
 }
 
 #[derive(Args)]
 struct RunOptions {
     #[command(flatten)]
-    smoke: SmokeOptions,
+    common: Common,
+    #[command(flatten)]
+    sources: Sources,
+    #[command(flatten)]
+    patience: Patience,
+    /// The folder of the dated evidence folders, below the root
+    #[arg(long, value_name = "DIR", default_value = "evidence/staging")]
+    evidence: Utf8PathBuf,
     /// Leave out step 2: apply nothing, wait for and test what is deployed
     #[arg(long)]
     no_apply: bool,
@@ -104,12 +122,9 @@ struct RunOptions {
     #[arg(long, value_name = "STATUS", value_delimiter = ',')]
     stop_on: Vec<String>,
     /// How long each `kubectl rollout status` waits (step 3)
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = kept_as_text)]
+    #[arg(long, value_name = "DURATION", default_value = ROLLOUT_TIMEOUT, value_parser = kept_as_text)]
     rollout_timeout: String,
 }
-
-/// Stop rule 3: "after 2 minutes".
-const HEALTH_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Reads the command line, does what it asks for, and returns the exit status.
 pub fn main(arguments: Vec<OsString>, surroundings: &Surroundings) -> u8 {
@@ -131,8 +146,14 @@ pub fn main(arguments: Vec<OsString>, surroundings: &Surroundings) -> u8 {
         Asked::Plan { .. } => plan(surroundings),
         Asked::Verify(asked) => auditing::verify(&asked, surroundings),
         Asked::Replay(asked) => auditing::replay(&asked, surroundings),
-        Asked::Preflight(common) => carry_out(Scope::Preflight, common.into(), argv, surroundings),
-        Asked::Smoke(smoke) => carry_out(Scope::Smoke, smoke.into(), argv, surroundings),
+        Asked::Preflight { common, sources } => {
+            let asked = RunOptions { common, sources, ..by_default() };
+            carry_out(Scope::Preflight, asked, argv, surroundings)
+        }
+        Asked::Smoke { common, patience } => {
+            let asked = RunOptions { common, patience, ..by_default() };
+            carry_out(Scope::Smoke, asked, argv, surroundings)
+        }
         Asked::Run(options) => carry_out(Scope::Whole, options, argv, surroundings),
     }
 }
@@ -152,6 +173,10 @@ fn carry_out(scope: Scope, asked: RunOptions, argv: Vec<String>, surroundings: &
             report::refuse(&text);
             2
         }
+        Err(error @ NotBegun::Interrupted(signal)) => {
+            report::refuse(&error.to_string());
+            exit_of_signal(signal)
+        }
         Err(NotBegun::Failed(error)) => {
             report::fail(&error.to_string());
             4
@@ -166,15 +191,7 @@ fn job(
     argv: Vec<String>,
     surroundings: &Surroundings,
 ) -> Result<Job, NotBegun> {
-    let RunOptions {
-        smoke: SmokeOptions { common, health_timeout },
-        no_apply,
-        strict,
-        private,
-        sign_with,
-        stop_on,
-        rollout_timeout,
-    } = asked;
+    let RunOptions { common, sources, patience, evidence, no_apply, strict, private, .. } = asked;
     if private {
         // Of the whole process, before anything is written: also for what the children write.
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
@@ -194,19 +211,19 @@ fn job(
     Ok(Job {
         scope,
         inputs,
-        rollout_timeout: duration(&rollout_timeout).map_err(NotBegun::Refused)?,
+        rollout_timeout: duration(&asked.rollout_timeout).map_err(NotBegun::Refused)?,
         options: Options {
             apply: !no_apply,
             strict,
-            stop_on,
-            allow_placeholder: common.allow_placeholder,
-            keep_secrets: common.keep_secrets,
-            rollout_timeout,
-            health_timeout_ms: millis(health_timeout),
-            sign_with: sign_with.map(|key| here.join(key)),
+            stop_on: asked.stop_on,
+            allow_placeholder: sources.allow_placeholder,
+            keep_secrets: sources.keep_secrets,
+            rollout_timeout: asked.rollout_timeout,
+            health_timeout_ms: millis(patience.health_timeout),
+            sign_with: asked.sign_with.map(|key| here.join(key)),
         },
-        manifests: root.join(common.manifests),
-        evidence: root.join(common.evidence),
+        manifests: root.join(sources.manifests),
+        evidence: root.join(evidence),
         paths: surroundings.absolute_paths(),
         root,
         argv,
@@ -240,28 +257,18 @@ fn inputs_help() -> String {
         // Formatting into a String can't fail.
         let _ = writeln!(text, "  {:<20} {need:<10} {}", row.name, row.what);
     }
-    text.push_str("\nExit: 0 no STOP · 1 STOP · 2 refused, nothing changed · 3 --strict and a shortfall · 4 the tool's own failure");
+    text.push_str("\nExit status:\n");
+    for row in EXIT_CODES {
+        let _ = writeln!(text, "  {:<4} {}", row.code, row.meaning);
+    }
     text
 }
 
-impl From<Common> for RunOptions {
-    fn from(common: Common) -> Self {
-        SmokeOptions { common, health_timeout: HEALTH_TIMEOUT }.into()
-    }
-}
-
-impl From<SmokeOptions> for RunOptions {
-    fn from(smoke: SmokeOptions) -> Self {
-        Self {
-            smoke,
-            no_apply: false,
-            strict: false,
-            private: false,
-            sign_with: None,
-            stop_on: Vec::new(),
-            rollout_timeout: "5m".to_owned(),
-        }
-    }
+/// What is asked for by whoever gives none of these options.
+fn by_default<T: Args>() -> T {
+    let command = T::augment_args(clap::Command::new("by-default"));
+    let matches = command.get_matches_from(["by-default"]);
+    T::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

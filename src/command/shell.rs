@@ -17,6 +17,13 @@ impl Pipeline {
         self.stages.iter().flatten().any(|argument| argument == "@-")
     }
 
+    /// The command with other words.
+    #[must_use]
+    pub fn map_words(&self, word: impl Fn(&str) -> String) -> Self {
+        let of_a_stage = |stage: &Vec<String>| stage.iter().map(|as_it_is| word(as_it_is)).collect();
+        Self { stages: self.stages.iter().map(of_a_stage).collect() }
+    }
+
     /// The command as text that can be pasted into bash and runs exactly these arguments.
     pub fn to_shell(&self) -> String {
         let stage_text =

@@ -127,7 +127,7 @@ pub struct RunbookId {
     pub sha256: String,
 }
 
-/// The evidence of an earlier run of the same day, as it was put aside.
+/// The run before, on the same day or an earlier one, and where its evidence is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct PreviousRun {

@@ -123,6 +123,13 @@ pub struct Stretch {
     pub to: u64,
 }
 
+impl Stretch {
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        self.to.saturating_sub(self.from)
+    }
+}
+
 /// How often a named value was taken out of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]

@@ -47,7 +47,8 @@ pub struct Event {
 pub enum What {
     /// The run began: who runs what, on what.
     RunBegan(Box<Began>),
-    /// A manifest was looked at, and copied into `inputs/` unless it holds a Secret.
+    /// A manifest was looked at, and copied into `inputs/` unless it holds a value that is to be kept out of the evidence,
+    /// or a Secret that nobody said to keep.
     ManifestRead(ManifestFile),
     /// A program was found on PATH.
     ToolFound(Tool),

@@ -19,6 +19,9 @@ const NEEDS_KEY: &str =
 /// in ms.
 const SOME_TIME_MS: u64 = 10_000;
 
+/// What `saw` is told where the run saw no end.
+const UNKNOWN: &str = "unknown";
+
 /// The text of a phase's `cmd.txt`, or `None` when none of its commands ran.
 ///
 /// `overlay` is the kubeconfig that names the run's context and nothing secret.
@@ -84,12 +87,28 @@ impl Entry<'_> {
     /// never ended by itself, or would block on a cluster that has moved on.
     pub fn limit_ms(&self) -> Option<u64> {
         let outcome = self.command.outcome.as_ref()?;
-        match self.command.intent.id.split('.').next() {
+        match self.kind() {
             _ if outcome.ended_by.is_our_doing() => Some(outcome.duration_ms.clamp(1000, SOME_TIME_MS)),
-            Some("watch") => Some(SOME_TIME_MS),
-            Some("rollout") => Some(outcome.duration_ms.saturating_mul(2).max(SOME_TIME_MS)),
+            "watch" => Some(SOME_TIME_MS),
+            "rollout" => Some(outcome.duration_ms.saturating_mul(2).max(SOME_TIME_MS)),
             _ => None,
         }
+    }
+
+    /// What the run saw, as the statuses of the stages. Under `timeout`, that of what had to be ended is 124
+    /// (timeout(1)); of what a run ended that was no longer needed, how it would have ended is not known, unless it waits
+    /// for something by its nature.
+    fn statuses(&self) -> String {
+        let Some(outcome) = &self.command.outcome else { return UNKNOWN.to_owned() };
+        match outcome.ended_by {
+            EndedBy::StagingDryRun if !["watch", "rollout"].contains(&self.kind()) => UNKNOWN.to_owned(),
+            by if by.is_our_doing() => "124".to_owned(),
+            _ => outcome.exit.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        }
+    }
+
+    fn kind(&self) -> &str {
+        self.command.intent.id.split('.').next().unwrap_or_default()
     }
 }
 
@@ -134,10 +153,14 @@ fn entry(text: &mut String, entry: &Entry) {
     let alone = if intent.id == "use-context" { " alone" } else { "" };
     let limit =
         entry.limit_ms().map(|ms| format!("timeout {}.{} ", ms / 1000, ms % 1000 / 100)).unwrap_or_default();
-    let statuses = statuses(outcome);
+    let statuses = entry.statuses();
     let key =
         if intent.reads_key { " < <(printf 'Authorization: Bearer %s\\n' \"$STAGING_API_KEY\")" } else { "" };
-    let http = entry.http.map(|status| format!(" http {status}")).unwrap_or_default();
+    let http = entry
+        .http
+        .filter(|_| statuses != UNKNOWN)
+        .map(|status| format!(" http {status}"))
+        .unwrap_or_default();
     let _ = writeln!(text, "if may {effect} {}{alone}; then", entry.id);
     let _ = writeln!(text, "{limit}{}{key}", intent.text);
     let _ = writeln!(text, "fi; saw {statuses}{http}");
@@ -156,13 +179,4 @@ fn how_it_went(outcome: Option<&Outcome>, times: u32) -> String {
     };
     let times = if times > 1 { format!(" · ran {times} times, this was the last") } else { String::new() };
     format!("{}  ·  {seconds}{by}{times}", outcome.started.to_clock())
-}
-
-/// Under `timeout`, the status of what had to be ended is 124 (timeout(1)).
-fn statuses(outcome: Option<&Outcome>) -> String {
-    match outcome {
-        None => "unknown".to_owned(),
-        Some(outcome) if outcome.ended_by.is_our_doing() => "124".to_owned(),
-        Some(outcome) => outcome.exit.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-    }
 }

@@ -1,5 +1,7 @@
 use std::io::{self, Write};
 
+use super::redaction::marker;
+
 /// The header fields whose values never reach an evidence file: they open a session to whoever reads them.
 pub const SECRET_FIELDS: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
 
@@ -115,7 +117,7 @@ impl HeadFilter {
         if let Some(index) = field {
             self.counts[index] += 1;
             kept.extend_from_slice(&held);
-            kept.extend_from_slice(format!(" [redacted:{}]", SECRET_FIELDS[index]).as_bytes());
+            kept.extend_from_slice(format!(" {}", marker(SECRET_FIELDS[index])).as_bytes());
             return At::Secret;
         }
         let is_blank = byte.is_ascii_whitespace() && byte != b'\n';

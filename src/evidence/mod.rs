@@ -17,8 +17,10 @@ pub use head::{HeadFilter, SECRET_FIELDS};
 pub use journal::{Journal, events_of};
 pub use lock::{Lock, LockError};
 pub use room::{LEAST_FREE, Reserve, free};
-pub use rotation::{is_of_a_run, latest_run, make_room, run_id};
-pub use sums::{ABOVE_THE_SUMS, ATTESTATION, SIGNATURE, SUMS, seal, sha256_of_bytes, sha256_of_file};
+pub use rotation::{Link, latest, latest_run, links, make_room};
+pub use sums::{
+    ABOVE_THE_SUMS, ATTESTATION, SIGNATURE, SUMS, seal, sha256_of, sha256_of_bytes, sha256_of_file,
+};
 pub use tree::{Kept, Sink, Tree};
 
 /// What opens a file for writing opens no link: it would write where the link points to.

@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::Deserialize;
 
-use super::sha256_of_file;
+use super::sha256_of_bytes;
 use crate::events::PreviousRun;
 
 /// Makes `root/date` an empty folder. What stood there, an earlier run or a folder made by hand, is renamed to
@@ -14,25 +16,75 @@ use crate::events::PreviousRun;
 /// When the folder can't be renamed or made.
 pub fn make_room(root: &Utf8Path, date: &str) -> io::Result<Utf8PathBuf> {
     let folder = root.join(date);
+    // Made first: where there is no room for it, what stands there stays.
+    let mut new = tempfile::Builder::new();
+    let new = new.prefix(".").permissions(PermissionsExt::from_mode(0o777)).tempdir_in(root)?;
     if folder.symlink_metadata().is_ok() {
         fs::rename(&folder, root.join(aside(root, date)))?;
     }
-    fs::create_dir(&folder)?;
+    fs::rename(new.keep(), &folder)?;
     Ok(folder)
 }
 
-/// The run before this one: what stands in the newest folder of an evidence root, named as it will be found
-/// once the new run has made room for itself.
-pub fn latest_run(root: &Utf8Path, date: &str) -> Option<PreviousRun> {
-    let newest = folders(root).into_iter().filter(|name| is_date(name)).max()?;
-    let name = if newest == date { aside(root, date) } else { newest.clone() };
-    let manifest = root.join(newest).join("manifest.json");
-    Some(PreviousRun {
-        run_id: fs::read(&manifest).ok().and_then(|bytes| run_id(&bytes)),
-        dir: name,
-        manifest_sha256: sha256_of_file(&manifest).ok(),
+/// A folder of an evidence root that holds a run, as its manifest names it.
+pub struct Link {
+    /// The folder's name.
+    pub dir: String,
+    /// The hash of its manifest; `None`: it can't be read.
+    pub sha256: Option<String>,
+    /// What the manifest says of itself; `None`: it is none.
+    pub told: Option<Told>,
+}
+
+/// What of a manifest links it to others.
+#[derive(Deserialize)]
+pub struct Told {
+    /// The run.
+    pub run_id: Option<String>,
+    /// The one before.
+    pub previous_run: Option<PreviousRun>,
+}
+
+/// The runs of an evidence root, in the order of their folders' names: by date, and of a day first those with a number,
+/// in its order.
+///
+/// # Errors
+/// When the root can't be read.
+pub fn links(root: &Utf8Path) -> io::Result<Vec<Link>> {
+    let names = root.read_dir_utf8()?.map(|entry| Ok(entry?.file_name().to_owned()));
+    let mut names: Vec<String> = names.collect::<io::Result<_>>()?;
+    names.retain(|name| age(name).is_some() && root.join(name).join("manifest.json").is_file());
+    names.sort_unstable_by(|one, other| age(one).cmp(&age(other)));
+    let link = |dir: String| {
+        let manifest = fs::read(root.join(&dir).join("manifest.json")).ok();
+        let told = manifest.as_ref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+        Link { dir, sha256: manifest.map(|bytes| sha256_of_bytes(&bytes)), told }
+    };
+    Ok(names.into_iter().map(link).collect())
+}
+
+/// The latest of these: one that no other names as the one before; of several, the last. Dates alone don't tell, where
+/// clocks or time zones differ.
+pub fn latest(links: &[Link]) -> Option<&Link> {
+    let before =
+        links.iter().filter_map(|link| link.told.as_ref()?.previous_run.as_ref()?.manifest_sha256.as_ref());
+    let named: BTreeSet<&String> = before.collect();
+    links.iter().rfind(|link| link.sha256.as_ref().is_none_or(|sha256| !named.contains(sha256)))
+}
+
+/// The run before this one: the latest of an evidence root, named as it will be found once the new run has made room for
+/// itself.
+///
+/// # Errors
+/// When the root can't be read.
+pub fn latest_run(root: &Utf8Path, date: &str) -> io::Result<Option<PreviousRun>> {
+    let links = links(root)?;
+    Ok(latest(&links).map(|link| PreviousRun {
+        run_id: link.told.as_ref().and_then(|told| told.run_id.clone()),
+        dir: if link.dir == date { aside(root, date) } else { link.dir.clone() },
+        manifest_sha256: link.sha256.clone(),
         interrupted: None,
-    })
+    }))
 }
 
 /// The first of `date.1`, `date.2`, … that is free.
@@ -44,28 +96,14 @@ fn aside(root: &Utf8Path, date: &str) -> String {
     format!("{date}.{number}")
 }
 
-fn folders(root: &Utf8Path) -> Vec<String> {
-    let Ok(entries) = root.read_dir_utf8() else { return Vec::new() };
-    entries.filter_map(|entry| Some(entry.ok()?.file_name().to_owned())).collect()
-}
-
-/// Whether a folder of an evidence root has the name of a run's: a date, or one with a number.
-pub fn is_of_a_run(name: &str) -> bool {
-    let (date, number) = name.split_once('.').unwrap_or((name, "1"));
-    is_date(date) && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_date(name: &str) -> bool {
-    name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The id of the run that a `manifest.json` belongs to; `None` when it tells none.
-pub fn run_id(manifest: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Named {
-        run_id: Option<String>,
-    }
-    serde_json::from_slice::<Named>(manifest).ok()?.run_id
+/// What orders the folders of runs by their names; `None`: it has not the name of one.
+fn age(name: &str) -> Option<(&str, u32)> {
+    let (date, number) = match name.split_once('.') {
+        None => (name, u32::MAX),
+        Some((date, number)) => (date, number.parse().ok()?),
+    };
+    let is_date = date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit());
+    is_date.then_some((date, number))
 }
 
 #[cfg(test)]
@@ -77,10 +115,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(root.path()).unwrap();
         for run in ["first", "second", "third"] {
-            let previous = latest_run(root, "20261123");
+            let previous = latest_run(root, "20261123").unwrap();
             let folder = make_room(root, "20261123").unwrap();
             assert_eq!(folder.read_dir().unwrap().count(), 0);
-            fs::write(folder.join("manifest.json"), format!("{{\"run_id\":\"{run}\"}}")).unwrap();
+            let manifest = serde_json::json!({"run_id": run, "previous_run": previous}).to_string();
+            fs::write(folder.join("manifest.json"), manifest).unwrap();
             let expected = match run {
                 "first" => None,
                 "second" => Some(("first", "20261123.1")),
@@ -89,10 +128,23 @@ mod tests {
             let previous = previous.map(|p| (p.run_id.unwrap_or_default(), p.dir));
             assert_eq!(previous, expected.map(|(id, dir)| (id.to_owned(), dir.to_owned())));
         }
-        assert_eq!(
-            fs::read_to_string(root.join("20261123.1/manifest.json")).unwrap(),
-            "{\"run_id\":\"first\"}"
-        );
-        assert_eq!(latest_run(root, "20261124").unwrap().dir, "20261123");
+        let first = fs::read_to_string(root.join("20261123.1/manifest.json")).unwrap();
+        assert!(first.contains(r#""run_id":"first""#), "{first}");
+        assert_eq!(latest_run(root, "20261124").unwrap().unwrap().dir, "20261123");
+    }
+
+    #[test]
+    fn a_folder_without_a_manifest_is_no_run() {
+        let root = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(root.path()).unwrap();
+        for (dir, run) in [("20261123.2", "first"), ("20261123.10", "second")] {
+            fs::create_dir(root.join(dir)).unwrap();
+            fs::write(root.join(dir).join("manifest.json"), format!("{{\"run_id\":\"{run}\"}}")).unwrap();
+        }
+        for dir in ["20261123", "20261124", "20261123.x", "older"] {
+            fs::create_dir(root.join(dir)).unwrap();
+        }
+        let latest = latest_run(root, "20261124").unwrap().unwrap();
+        assert_eq!((latest.dir.as_str(), latest.run_id.as_deref()), ("20261123.10", Some("second")));
     }
 }

@@ -32,9 +32,10 @@ pub fn seal(tree: &Tree, record: &Record) -> io::Result<String> {
         // Formatting into a String can't fail.
         let _ = writeln!(sums, "{}  {file}", sha256_of_file(&tree.path(file))?);
     }
-    tree.replace(SUMS, sums.as_bytes())?;
     let seal = sha256_of_bytes(sums.as_bytes());
     tree.replace_text(ATTESTATION, &texts::attestation(record, &seal))?;
+    // Last, so that where it is, all is.
+    tree.replace(SUMS, sums.as_bytes())?;
     Ok(seal)
 }
 
@@ -43,11 +44,18 @@ pub fn seal(tree: &Tree, record: &Record) -> io::Result<String> {
 /// # Errors
 /// When it can't be read.
 pub fn sha256_of_file(path: &Utf8Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    sha256_of(File::open(path)?)
+}
+
+/// The SHA-256 of all that can be read.
+///
+/// # Errors
+/// When something can't.
+pub fn sha256_of(mut bytes: impl Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        match file.read(&mut buffer)? {
+        match bytes.read(&mut buffer)? {
             0 => return Ok(to_hex(&hasher.finalize())),
             count => hasher.update(buffer.get(..count).unwrap_or_default()),
         }

@@ -85,12 +85,21 @@ impl Tree {
     /// # Errors
     /// When they can't be read.
     pub fn read(&self, stretch: Option<&Stretch>) -> io::Result<Vec<u8>> {
-        let Some(stretch) = stretch else { return Ok(Vec::new()) };
+        let mut bytes = Vec::new();
+        if let Some(stretch) = stretch {
+            self.open(stretch)?.read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    /// The bytes of a stretch of a file, to be read piece by piece.
+    ///
+    /// # Errors
+    /// When the file can't be opened.
+    pub fn open(&self, stretch: &Stretch) -> io::Result<impl Read + use<>> {
         let mut file = File::open(self.path(&stretch.file))?;
         file.seek(SeekFrom::Start(stretch.from))?;
-        let mut bytes = Vec::new();
-        file.take(stretch.to.saturating_sub(stretch.from)).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        Ok(file.take(stretch.length()))
     }
 
     /// The paths of all its files, sorted by their bytes.

@@ -25,13 +25,23 @@ pub fn is_ready(answer: &[u8]) -> Option<bool> {
 fn json(answer: &[u8]) -> Option<Value> {
     let text = String::from_utf8_lossy(answer);
     let (_, body) = text.split_once("\r\n\r\n")?;
-    serde_json::from_str(body.trim_start_matches('\u{feff}')).ok()
+    // jq passes over one byte order mark, and no more.
+    serde_json::from_str(body.strip_prefix('\u{feff}').unwrap_or(body)).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::hostile;
     use super::*;
+
+    #[test]
+    fn one_byte_order_mark_is_passed_over() {
+        let marked = |marks: &str| {
+            format!("HTTP/1.1 200 OK\r\n\r\n{marks}{{\"status\":\"ready\",\"services\":{{\"db\":\"up\"}}}}")
+        };
+        assert_eq!(is_ready(marked("\u{feff}").as_bytes()), Some(true));
+        assert_eq!(is_ready(marked("\u{feff}\u{feff}").as_bytes()), None);
+    }
 
     #[test]
     fn no_bytes_panic() {

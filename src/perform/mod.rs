@@ -4,6 +4,7 @@
 mod clock;
 mod kubeconfig;
 mod signals;
+mod surroundings;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -25,6 +26,7 @@ use crate::runbook::Step;
 pub use clock::Clock;
 pub use kubeconfig::Kubeconfig;
 pub use signals::Signals;
+pub use surroundings::{Surroundings, find_root};
 
 /// A step with its variables filled in.
 pub struct Call {
@@ -36,24 +38,29 @@ pub struct Call {
 }
 
 impl Call {
-    /// A row, its variables filled in.
+    /// A row, its variables filled in; `forms` are those that are kept out of what is written down of it.
     ///
     /// # Errors
     /// When one of them has no value.
-    pub fn filled_in(step: &Step, value: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+    pub fn filled_in(
+        step: &Step,
+        forms: &Forms,
+        value: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
         let refuse = |why: String| Error::Row { id: step.id.to_string(), why };
         let line = command::parse(&step.text).map_err(|error| refuse(error.to_string()))?;
         let pipeline = line.expand(value).map_err(|unset| refuse(unset.to_string()))?;
-        Ok(Self::of(step, pipeline))
+        Ok(Self::of(step, forms, pipeline))
     }
 
     /// A row, and its command with the variables filled in.
-    pub fn of(step: &Step, pipeline: Pipeline) -> Self {
+    pub fn of(step: &Step, forms: &Forms, pipeline: Pipeline) -> Self {
         let intent = Intent {
             id: step.id.to_string(),
             phase: step.phase,
             effect: step.effect,
-            text: pipeline.to_shell(),
+            // Before it is quoted: what stands in the place of a value has to be quoted, too.
+            text: pipeline.map_words(|word| forms.redact_str(word)).to_shell(),
             reads_key: pipeline.reads_header(),
         };
         Self { step: step.clone(), intent, pipeline }

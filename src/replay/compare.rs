@@ -1,12 +1,14 @@
 //! What differs between what a command printed then and what it prints now, and whether a run is judged by it.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use similar::{ChangeTag, TextDiff};
 
 use super::{Came, Compared};
 use crate::events::{Outcome, What};
+use crate::evidence::{Tree, sha256_of};
 use crate::facts::curl;
 use crate::facts::endpoints::Assignment;
 use crate::facts::pods;
@@ -23,40 +25,46 @@ pub struct Line {
     pub text: String,
 }
 
-/// A longer text is not compared line by line, in bytes.
-const LONG: usize = 1024 * 1024;
+/// What is longer is not compared line by line, in bytes.
+const LONG: u64 = 1024 * 1024;
 
 /// What showed the cluster as it was before the run changed it, or on the way.
 const OF_ITS_MOMENT: [&str; 6] =
     ["status.before", "objects.before", "objects.applied", "watch.pods", "list.pods", "confirm.pod"];
+
+/// What came of a command, and the tree that holds what it printed.
+pub(super) struct Side<'a> {
+    pub(super) outcome: &'a Outcome,
+    pub(super) tree: &'a Tree,
+}
 
 /// Compares; the lines are what a run is judged by if that changed, else what was printed.
 pub(super) fn compare(
     id: String,
     row: &Step,
     record: &Record,
-    then: &Printed<'_>,
-    now: &Printed<'_>,
-) -> Compared {
+    then: &Side<'_>,
+    now: &Side<'_>,
+) -> io::Result<Compared> {
     let came = |came, why: Option<&str>, lines| Compared { id, came, why: why.map(str::to_owned), lines };
     // A pod's name is made up, and lives no longer than the pod.
     if row.text.contains("$POD") && now.outcome.found_nothing() && !then.outcome.found_nothing() {
-        return came(Came::Drift, Some("that pod is gone"), Vec::new());
+        return Ok(came(Came::Drift, Some("that pod is gone"), Vec::new()));
     }
-    let mut judged = only_one_has(&judged_by(row, record, then), &judged_by(row, record, now));
+    let mut judged = only_one_has(&judged_by(row, record, then)?, &judged_by(row, record, now)?);
     if !judged.is_empty() {
         let ended_otherwise = ended(then.outcome) != ended(now.outcome);
         judged.extend(now.outcome.said.iter().filter(|_| ended_otherwise).map(|said| of(true, said)));
-        return came(Came::Changed, None, judged);
+        return Ok(came(Came::Changed, None, judged));
     }
-    let printed = differing(text(row, then), text(row, now));
-    match () {
+    let printed = differing(&text(row, then)?, &text(row, now)?);
+    Ok(match () {
         () if printed.is_empty() => came(Came::Same, None, printed),
         () if OF_ITS_MOMENT.contains(&&*row.id) => {
             came(Came::Drift, Some("it showed what the run went on to change"), Vec::new())
         }
         () => came(Came::Drift, None, printed),
-    }
+    })
 }
 
 fn of(now: bool, text: &str) -> Line {
@@ -64,21 +72,25 @@ fn of(now: bool, text: &str) -> Line {
 }
 
 /// What a run is judged by, a line each: how the command ended, the HTTP statuses, and the facts it reads from it.
-fn judged_by(row: &Step, record: &Record, printed: &Printed<'_>) -> Vec<String> {
-    let mut lines = vec![ended(printed.outcome)];
+fn judged_by(row: &Step, record: &Record, side: &Side<'_>) -> io::Result<Vec<String>> {
+    let Side { outcome, tree } = side;
+    let mut lines = vec![ended(outcome)];
+    let stderr = tree.read(outcome.stderr.as_ref())?;
     if row.text.starts_with("curl ") && row.phase == Phase::Smoke {
         let statuses: BTreeSet<String> =
-            curl::transfers(printed.stderr).into_iter().map(|transfer| transfer.http_status).collect();
+            curl::transfers(&stderr).into_iter().map(|transfer| transfer.http_status).collect();
         lines.extend(statuses.into_iter().map(|status| format!("answered {status}")));
     }
     if OF_ITS_MOMENT.contains(&&*row.id) {
-        return lines;
+        return Ok(lines);
     }
-    match reading::events(record, printed) {
+    let needed = outcome.stdout.as_ref().filter(|_| reading::needs_stdout(&outcome.id));
+    let stdout = tree.read(needed)?;
+    match reading::events(record, &Printed { outcome, stdout: &stdout, stderr: &stderr }) {
         Ok(events) => lines.extend(events.iter().flat_map(facts)),
         Err(error) => lines.push(error.to_string()),
     }
-    lines
+    Ok(lines)
 }
 
 fn ended(outcome: &Outcome) -> String {
@@ -141,10 +153,19 @@ fn facts(what: &What) -> Vec<String> {
     }
 }
 
-/// What was printed. curl's numbers are others each time.
-fn text<'a>(row: &Step, printed: &Printed<'a>) -> [&'a [u8]; 2] {
-    let stderr = if row.text.starts_with("curl ") { &[] } else { printed.stderr };
-    [printed.stdout, stderr]
+/// What was printed; of a long one how much, and its hash, so that a log of gigabytes takes no memory. curl's numbers are
+/// others each time.
+fn text(row: &Step, Side { outcome, tree }: &Side<'_>) -> io::Result<Vec<u8>> {
+    let stderr = outcome.stderr.as_ref().filter(|_| !row.text.starts_with("curl "));
+    let mut text = Vec::new();
+    for stretch in outcome.stdout.iter().chain(stderr) {
+        if stretch.length() > LONG {
+            writeln!(text, "{} bytes, SHA-256 {}", stretch.length(), sha256_of(tree.open(stretch)?)?)?;
+        } else {
+            text.extend(tree.read(Some(stretch))?);
+        }
+    }
+    Ok(text)
 }
 
 /// The lines that stand in one only, those of then first.
@@ -154,19 +175,53 @@ fn only_one_has(then: &[String], now: &[String]) -> Vec<Line> {
 }
 
 /// The lines in which texts differ, in their order.
-fn differing(then: [&[u8]; 2], now: [&[u8]; 2]) -> Vec<Line> {
+fn differing(then: &[u8], now: &[u8]) -> Vec<Line> {
     if then == now {
         return Vec::new();
     }
-    let [then, now] = [then.concat(), now.concat()];
-    if then.len().max(now.len()) > LONG {
-        let size = |is_now: bool, text: &[u8]| of(is_now, &format!("{} bytes", text.len()));
-        return vec![size(false, &then), size(true, &now)];
-    }
-    let [then, now] = [String::from_utf8_lossy(&then), String::from_utf8_lossy(&now)];
+    let [then, now] = [then, now].map(String::from_utf8_lossy);
     let diff = TextDiff::configure().timeout(Duration::from_secs(1)).diff_lines(&*then, &*now);
     diff.iter_all_changes()
         .filter(|change| change.tag() != ChangeTag::Equal)
         .map(|change| of(change.tag() == ChangeTag::Insert, change.value().trim_end_matches(['\r', '\n'])))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::*;
+    use crate::evidence::redaction::Forms;
+    use crate::runbook;
+
+    /// `status.after`, printed then and now.
+    fn compared(then: &str, now: &str) -> Compared {
+        let folder = tempfile::tempdir().unwrap();
+        let outcome_of = |file: &str, text: &str| -> Outcome {
+            fs_err::write(folder.path().join(file), text).unwrap();
+            let length = text.len();
+            let outcome = format!(
+                r#"{{"id":"status.after","started":"2026-11-26T03:13:42Z","duration_ms":1,"exit":[0],"ended_by":"itself","stdout":{{"file":"{file}","from":0,"to":{length}}},"stderr":null}}"#
+            );
+            serde_json::from_str(&outcome).unwrap()
+        };
+        let (then, now) = (outcome_of("then", then), outcome_of("now", now));
+        let tree = &Tree::new(Utf8Path::from_path(folder.path()).unwrap().to_owned(), Forms::none());
+        let [then, now] = [&then, &now].map(|outcome| Side { outcome, tree });
+        let row = runbook::step("status.after");
+        compare("status.after".to_owned(), row, &Record::default(), &then, &now).unwrap()
+    }
+
+    #[test]
+    fn of_a_long_text_the_length_and_the_hash_are_compared() {
+        let long = "a line\n".repeat(200_000);
+        assert_eq!(compared(&long, &long).came, Came::Same);
+        let came = compared(&long, "one line\n");
+        assert_eq!(came.came, Came::Drift);
+        let hash = "3f3abad68f09218c4b4936e9f8cc8bd4e6ef75163df7ce9e2f89a656d1910074";
+        let then = of(false, &format!("1400000 bytes, SHA-256 {hash}"));
+        assert_eq!(came.lines, [then, of(true, "one line")]);
+        assert_eq!(compared(&long, &long.replacen('a', "b", 1)).lines.len(), 2);
+    }
 }

@@ -24,16 +24,16 @@ use crate::evidence::redaction::Forms;
 use crate::exec::Programs;
 use crate::facts::context::Context;
 use crate::inputs::{self, Inputs};
-use crate::perform::{self, Call, Clock, Done, Kubeconfig, Means, Signals, perform};
+use crate::perform::{self, Call, Clock, Done, Kubeconfig, Means, Signals, Surroundings, perform};
 use crate::reading::{self, Printed};
 use crate::record::Record;
-use crate::run::Surroundings;
-use crate::runbook::{self, Phase, Step};
+use crate::runbook::{self, Phase};
 use crate::verify::{self, Outside};
 use crate::{texts, tools, verdict};
 use guard::Guard;
 
 pub use compare::Line;
+use compare::Side;
 pub use refused::CannotReplay;
 
 /// What is to be run again, and where to.
@@ -152,7 +152,9 @@ pub fn replay(
                     break;
                 }
                 guard.learn(&call.step, &done.outcome, &replay.events(&done)?);
-                replay.compare(&entry, &call.step, then, &done)?
+                let then = Side { outcome: then, tree: &replay.then };
+                let now = Side { outcome: &done.outcome, tree: &replay.now };
+                compare::compare(entry.id.clone(), &call.step, &record, &then, &now)?
             }
         };
         tell(&Told::Compared(&came));
@@ -239,7 +241,10 @@ impl<'a> Replay<'a> {
             _ => None,
         });
         let name = &self.began.target.context;
-        let context = read.ok_or_else(|| CannotReplay::NoContext(name.clone()))?;
+        let context = read.ok_or_else(|| match self.signals.number() {
+            Some(signal) => CannotReplay::Interrupted(signal),
+            None => CannotReplay::NoContext { name: name.clone(), said: done.outcome.why().to_owned() },
+        })?;
         self.kubeconfig.write(&texts::overlay(name, &context))?;
         Ok(context)
     }
@@ -250,19 +255,19 @@ impl<'a> Replay<'a> {
             return Ok(());
         }
         let done = self.perform(&self.filled_in("server")?, None)?;
-        if done.outcome.succeeded() || self.signals.number().is_some() {
-            return Ok(());
+        match self.signals.number() {
+            Some(signal) => Err(CannotReplay::Interrupted(signal)),
+            None if done.outcome.succeeded() => Ok(()),
+            None => Err(CannotReplay::NoAnswer {
+                evidence: self.then.root().to_owned(),
+                context: self.began.target.context.clone(),
+                said: done.outcome.why().to_owned(),
+            }),
         }
-        let by_us = done.outcome.ended_by.says().map(str::to_owned);
-        Err(CannotReplay::NoAnswer {
-            evidence: self.then.root().to_owned(),
-            context: self.began.target.context.clone(),
-            said: by_us.or(done.outcome.said).unwrap_or_default(),
-        })
     }
 
     fn filled_in(&self, id: &str) -> Result<Call, Error> {
-        Call::filled_in(runbook::step(id), |name| verdict::variable(self.began, name))
+        Call::filled_in(runbook::step(id), self.now.forms(), |name| verdict::variable(self.began, name))
     }
 
     /// What is to be run, with what came of it then, or why it is left out.
@@ -274,7 +279,8 @@ impl<'a> Replay<'a> {
         }
         let row = verify::row_of(self.began, intent).ok_or("it is no command of this program's runbook")?;
         let line = command::parse(&intent.text).map_err(|error| error.to_string())?;
-        let call = Call::of(&row, line.expand(|_| None).map_err(|unset| unset.to_string())?);
+        let call =
+            Call::of(&row, self.now.forms(), line.expand(|_| None).map_err(|unset| unset.to_string())?);
         if call.intent.reads_key && self.key().is_none() {
             let url = &self.began.target.base_url;
             return Err(format!("it sends a key: export STAGING_API_KEY, and STAGING_BASE_URL={url}"));
@@ -306,16 +312,5 @@ impl<'a> Replay<'a> {
         let (stdout, stderr) = done.needed(&self.now)?;
         let printed = Printed { outcome: &done.outcome, stdout: &stdout, stderr: &stderr };
         Ok(reading::events(self.record, &printed).unwrap_or_default())
-    }
-
-    fn compare(&self, entry: &Entry<'_>, row: &Step, then: &Outcome, done: &Done) -> Result<Compared, Error> {
-        // What was kept nowhere then has nothing to be compared with.
-        let now_stdout = if row.files().0.is_none() { Vec::new() } else { done.stdout(&self.now)? };
-        let now_stderr = done.stderr(&self.now)?;
-        let (then_stdout, then_stderr) =
-            (self.then.read(then.stdout.as_ref())?, self.then.read(then.stderr.as_ref())?);
-        let then = Printed { outcome: then, stdout: &then_stdout, stderr: &then_stderr };
-        let now = Printed { outcome: &done.outcome, stdout: &now_stdout, stderr: &now_stderr };
-        Ok(compare::compare(entry.id.clone(), row, self.record, &then, &now))
     }
 }

@@ -33,11 +33,19 @@ pub enum CannotReplay {
         /// The one that was given.
         given: String,
     },
-    /// The kubeconfig here does not know it.
+    /// The kubeconfig here does not know it, or can't be read.
     #[error(
-        "the run's context {0:?} is not in the kubeconfig here.\nSee which ones are: kubectl config get-contexts -o name; or set KUBECONFIG."
+        "the run's context {name:?} could not be read in the kubeconfig here: {said}\nSee which ones are in it: kubectl config get-contexts -o name; or set KUBECONFIG."
     )]
-    NoContext(String),
+    NoContext {
+        /// The run's.
+        name: String,
+        /// What kubectl said.
+        said: String,
+    },
+    /// A signal came before.
+    #[error("Ended by signal {0}. Nothing was compared.")]
+    Interrupted(i32),
     /// The cluster answered the run, and does not answer now.
     #[error(
         "the cluster of context {context:?} gives no answer here: {said}\nTry where it does, or without it: staging-dry-run verify {evidence}"

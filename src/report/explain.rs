@@ -256,8 +256,8 @@ fn how(rule: u8) -> &'static str {
              deploy count once the rollouts have ended."
         }
         3 => {
-            "Fires when /health or /readyz, asked once a second from the end of the rollout, has not answered 200\n\
-             when the two minutes are over."
+            "Fires when /health or /readyz, asked once a second from the beginning of step 5, has not answered 200\n\
+             when two minutes (--health-timeout) are over."
         }
         4 => "Fires when all ten checks were asked and fewer than eight passed.",
         _ => "",

@@ -4,14 +4,15 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::ledger::Ledger;
-use super::{Job, NotBegun, Run, Surroundings};
+use super::{Job, NotBegun, Run};
 use crate::error::Error;
-use crate::events::{Began, Event, PreviousRun, Program, RunbookId, Scope, What};
-use crate::evidence::redaction::Forms;
+use crate::events::{Began, Event, Git, PreviousRun, Program, RunbookId, Scope, What};
+use crate::evidence::redaction::{Forms, marker};
 use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, cmd_txt, sha256_of_bytes};
 use crate::exec::{Halt, Programs};
+use crate::inputs::Inputs;
 use crate::manifest::Manifest;
-use crate::perform::{Clock, Kubeconfig, Signals, forms};
+use crate::perform::{Clock, Kubeconfig, Signals, Surroundings, forms};
 use crate::record::Record;
 use crate::report::{self, Screen};
 use crate::runbook::{self, document};
@@ -33,19 +34,22 @@ impl Run {
         let programs = tools::find(signing, surroundings.variable("PATH"), &surroundings.folder)
             .map_err(|missing| NotBegun::Refused(missing.to_string()))?;
         let forms = forms(&job.inputs)?;
-        refuse_a_secret_that_all_evidence_holds(&forms)?;
+        refuse_a_secret_that_all_evidence_holds(&forms, &job.inputs)?;
         let signals = Signals::heed()?;
         refuse_a_key_that_does_not_sign(&job, &programs, &signals)?;
-        let clock = Clock::start();
-        let run_id = run_id(&clock);
-        let place = place(&job, &run_id, &clock)?;
-        let tree = Tree::new(place.folder.clone(), forms);
+        // All that may fail or take time comes before the evidence's folder, which is never without a manifest for long.
         let kubeconfig = Kubeconfig::new(
             surroundings.variable("KUBECONFIG"),
             surroundings.variable("HOME"),
             &surroundings.folder,
         )?;
-        let began = began(&job, surroundings, run_id, &place);
+        let (stop, watched_enough) = (halt()?, halt()?);
+        let git = surroundings.git(&job.root, &job.manifests);
+        let clock = Clock::start();
+        let run_id = run_id(&clock);
+        let place = place(&job, &run_id, &clock)?;
+        let tree = Tree::new(place.folder.clone(), forms);
+        let began = began(&job, surroundings, run_id, git, &place);
         let journal = || -> io::Result<Journal> {
             fs_err::create_dir_all(tree.path("inputs"))?;
             tree.touch("deploy/stdout.log")?;
@@ -59,8 +63,8 @@ impl Run {
             tree,
             ledger,
             signals,
-            stop: halt()?,
-            watched_enough: halt()?,
+            stop,
+            watched_enough,
             turns: super::commands::Turns::default(),
             _lock: place.lock,
             reserve: place.reserve,
@@ -98,7 +102,7 @@ fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Place, NotBegun> {
     })?;
     let reserve = Some(Reserve::hold(&job.evidence).map_err(Error::from)?);
     let date = clock.began().strftime("%Y%m%d").to_string();
-    let previous = evidence::latest_run(&job.evidence, &date);
+    let previous = evidence::latest_run(&job.evidence, &date).map_err(Error::from)?;
     let folder = evidence::make_room(&job.evidence, &date).map_err(Error::from)?;
     let previous = previous.map(|previous| PreviousRun {
         interrupted: interrupted(&job.evidence.join(&previous.dir)),
@@ -107,11 +111,14 @@ fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Place, NotBegun> {
     Ok(Place { folder, previous, lock: Some(lock), reserve })
 }
 
-/// A word of every run's commands, or a key of its manifest: without it the evidence could not be read.
-fn refuse_a_secret_that_all_evidence_holds(forms: &Forms) -> Result<(), NotBegun> {
+/// A word of the runbook, of every run's commands, or of what stands around them: without it the evidence could not be
+/// read.
+fn refuse_a_secret_that_all_evidence_holds(forms: &Forms, inputs: &Inputs) -> Result<(), NotBegun> {
     let commands = runbook::in_order(true).into_iter().map(|step| format!("{} {}\n", step.id, step.text));
     let keys = serde_json::to_string(&Manifest::fold([])).map_err(|error| Error::Evidence(error.into()))?;
-    let text: String = commands.chain([cmd_txt::PRELUDE.to_owned(), keys]).collect();
+    let around = [cmd_txt::PRELUDE, document::TEXT, &keys].concat();
+    let named = inputs.redact.iter().map(|(name, _)| name.as_str()).chain(["STAGING_API_KEY"]);
+    let text: String = commands.chain(named.map(marker)).chain([around]).collect();
     match forms.names_in(text.as_bytes()).first() {
         Some(name) => Err(NotBegun::Refused(format!(
             "Refused: the value of {name} is a word that the evidence of every run holds, so it can't be kept out of it.\nNothing was run. Give {name} another value."
@@ -127,10 +134,11 @@ fn refuse_a_key_that_does_not_sign(
     signals: &Signals,
 ) -> Result<(), NotBegun> {
     let Some(key) = &job.options.sign_with else { return Ok(()) };
-    signature::try_key(programs, key, &signals.first).map_err(|error| {
-        NotBegun::Refused(format!(
+    signature::try_key(programs, key, &signals.first).map_err(|error| match signals.number() {
+        Some(signal) => NotBegun::Interrupted(signal),
+        None => NotBegun::Refused(format!(
             "Refused: --sign-with {key} signs nothing: {error}.\nNothing was run. Give a private key without a passphrase, or a public key whose other half ssh-agent holds (ssh-add -L)."
-        ))
+        )),
     })
 }
 
@@ -155,7 +163,7 @@ fn interrupted(folder: &Utf8Path) -> Option<String> {
     (verdict::judge(&record).verdict == Verdict::Incomplete).then(|| report::applied_in_a_line(&record))
 }
 
-fn began(job: &Job, surroundings: &Surroundings, run_id: String, place: &Place) -> Began {
+fn began(job: &Job, surroundings: &Surroundings, run_id: String, git: Git, place: &Place) -> Began {
     let inputs = &job.inputs;
     Began {
         run_id,
@@ -164,7 +172,7 @@ fn began(job: &Job, surroundings: &Surroundings, run_id: String, place: &Place) 
         options: job.options.clone(),
         with_key: inputs.api_key.is_some(),
         who: surroundings.who(),
-        git: surroundings.git(&job.root, &job.manifests),
+        git,
         program: Program {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

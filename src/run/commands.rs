@@ -19,7 +19,7 @@ use crate::verdict;
 pub(super) struct Turns(Mutex<BTreeMap<String, Arc<Mutex<()>>>>);
 
 impl Turns {
-    fn of(&self, id: &str) -> Arc<Mutex<()>> {
+    pub(super) fn of(&self, id: &str) -> Arc<Mutex<()>> {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(turns.entry(id.to_owned()).or_default())
     }
@@ -28,7 +28,7 @@ impl Turns {
 impl Run {
     /// A row with its variables filled in; `extra` are those that are no input.
     pub(super) fn call(&self, step: &Step, extra: &[(&str, &str)]) -> Result<Call, Error> {
-        Call::filled_in(step, |name| self.variable(name, extra))
+        Call::filled_in(step, self.tree.forms(), |name| self.variable(name, extra))
     }
 
     /// Runs a row's command to its end.

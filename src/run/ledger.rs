@@ -29,7 +29,15 @@ impl Ledger {
 
     /// Writes down what happened.
     pub(super) fn note(&self, tree: &Tree, what: What) -> Result<(), Error> {
-        self.note_after(tree, what, |_| Ok(()))
+        self.note_of(tree, |_| what)
+    }
+
+    /// As [`Ledger::note`], of what follows from the record at that moment.
+    pub(super) fn note_of(&self, tree: &Tree, what: impl FnOnce(&Record) -> What) -> Result<(), Error> {
+        let state = &mut *self.lock();
+        let what = what(&state.record);
+        let event = state.next(self.clock.now(), what);
+        state.keep(&event, tree)
     }
 
     /// As [`Ledger::note`], after something that is to be on the disk first, and says the same moment.
@@ -42,10 +50,7 @@ impl Ledger {
         let state = &mut *self.lock();
         let event = state.next(self.clock.now(), what);
         first(&event)?;
-        let lasting = must_be_on_disk(&event.what, &state.record);
-        state.journal.append(&event, tree.forms(), lasting)?;
-        state.take_in(&event);
-        Ok(())
+        state.keep(&event, tree)
     }
 
     /// Writes down that the run failed, and takes it in even if the disk does not take that either: a run that could
@@ -77,6 +82,13 @@ impl Ledger {
 impl State {
     fn next(&self, at: Moment, what: What) -> Event {
         Event { seq: self.events + 1, at, what }
+    }
+
+    fn keep(&mut self, event: &Event, tree: &Tree) -> Result<(), Error> {
+        let lasting = must_be_on_disk(&event.what, &self.record);
+        self.journal.append(event, tree.forms(), lasting)?;
+        self.take_in(event);
+        Ok(())
     }
 
     fn take_in(&mut self, event: &Event) {

@@ -10,7 +10,6 @@ mod lines;
 mod plan;
 mod preflight;
 mod smoke;
-mod surroundings;
 mod watch;
 
 use std::ffi::OsString;
@@ -24,13 +23,12 @@ use crate::evidence::{Lock, Reserve, Tree};
 use crate::exec::{Halt, Programs};
 use crate::inputs::Inputs;
 use crate::moment::millis;
-use crate::perform::{Kubeconfig, Signals};
+use crate::perform::{Kubeconfig, Signals, Surroundings};
 use crate::report::Verbosity;
 use crate::verdict;
 use ledger::Ledger;
 
 pub use plan::plan;
-pub use surroundings::{Surroundings, find_root};
 
 /// What is to be done.
 pub struct Job {
@@ -62,6 +60,9 @@ pub enum NotBegun {
     /// Something is refused; nothing was run and nothing written.
     #[error("{0}")]
     Refused(String),
+    /// A signal came before.
+    #[error("Ended by signal {0}. Nothing was run.")]
+    Interrupted(i32),
     /// The tool's own failure.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -117,19 +118,16 @@ impl Run {
     fn procedure(&self) -> Result<(), Break> {
         match self.job.scope {
             Scope::Preflight => self.preflight(),
-            Scope::Smoke => {
-                self.preflight_of_smoke()?;
-                self.smoke(Instant::now())
-            }
+            Scope::Smoke => self.smoke(),
             Scope::Whole => {
                 self.preflight()?;
                 self.under_watch(|| {
                     if self.job.options.apply {
                         self.deploy()?;
                     }
-                    let rolled_out = self.rollout()?;
+                    self.rollout()?;
                     self.after()?;
-                    self.smoke(rolled_out)
+                    self.smoke()
                 })
             }
         }

@@ -13,7 +13,7 @@ pub fn plan(inputs: Option<&Inputs>) -> Vec<PlanLine> {
 fn line(step: Step, inputs: Option<&Inputs>) -> PlanLine {
     let expanded = command::parse(&step.text).ok().and_then(|line| {
         let pipeline = line.expand(|name| match name {
-            "ROLLOUT_TIMEOUT" => Some("5m".to_owned()),
+            "ROLLOUT_TIMEOUT" => Some(runbook::ROLLOUT_TIMEOUT.to_owned()),
             name => verdict::of_target(&inputs?.target, name),
         });
         pipeline.ok().map(|pipeline| pipeline.to_shell())

@@ -21,12 +21,6 @@ impl Run {
         self.step_ended(1, start)
     }
 
-    /// What the smoke checks alone need to know: curl and jq.
-    pub(super) fn preflight_of_smoke(&self) -> Result<(), Break> {
-        self.note_tools(self.tools())?;
-        Ok(())
-    }
-
     fn keep_manifests(&self) -> Result<(), Break> {
         fs_err::create_dir_all(self.tree.path("inputs/k8s")).map_err(Error::from)?;
         if !self.job.options.apply {

@@ -14,22 +14,23 @@ const BETWEEN_ASKS: Duration = Duration::from_secs(1);
 
 impl Run {
     /// Step 5.
-    pub(super) fn smoke(&self, rolled_out: Instant) -> Result<(), Break> {
+    pub(super) fn smoke(&self) -> Result<(), Break> {
         let start = Instant::now();
-        self.await_health(rolled_out)?;
+        self.await_health()?;
         self.check()?;
         self.sample_latency()?;
         self.step_ended(5, start)
     }
 
-    /// Stop rule 3: both paths are asked once a second, from the end of the rollout on, until they answer 200.
-    fn await_health(&self, rolled_out: Instant) -> Result<(), Break> {
+    /// Stop rule 3: both paths are asked once a second until they answer 200.
+    fn await_health(&self) -> Result<(), Break> {
+        let first_asked = Instant::now();
         let limit = Duration::from_millis(self.job.options.health_timeout_ms);
         let mut pending = vec![("gate.health", "/health"), ("gate.readyz", "/readyz")];
         for asks in 1.. {
             let ids: Vec<&str> = pending.iter().map(|(id, _)| *id).collect();
             let dones = self.side_by_side(&self.calls(&ids)?)?;
-            let waited = rolled_out.elapsed();
+            let waited = first_asked.elapsed();
             let mut still = Vec::new();
             for ((id, path), done) in pending.iter().zip(&dones) {
                 let http_status = self.http_status(done)?;

@@ -138,14 +138,20 @@ impl Run {
 
     /// One look at the pod itself decides whether the line stops the run.
     fn judge_sighting(&self, sighting: &Sighting) -> Result<(), Error> {
+        // One after the other: a look and what was concluded from it stand together.
+        let turn = self.turns.of("judge");
+        let _mine = turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.note(What::PodSeen(sighting.clone()))?;
         let call = self.call(step("confirm.pod"), &[("POD", &sighting.pod)])?;
         let done = self.perform_call(&call, &mut io::sink(), &[&*self.signals.first])?;
         let stdout = done.stdout(&self.tree)?;
         let look = reading::look(&Printed { outcome: &done.outcome, stdout: &stdout, stderr: &[] });
-        let (conclusion, container) = self.ledger.read(|record| verdict::conclude(record, sighting, look));
-        let stops = conclusion.stops();
-        self.note(What::PodJudged { sighting: sighting.clone(), conclusion, container })?;
+        let mut stops = false;
+        self.ledger.note_of(&self.tree, |record| {
+            let (conclusion, container) = verdict::conclude(record, sighting, look);
+            stops = conclusion.stops();
+            What::PodJudged { sighting: sighting.clone(), conclusion, container }
+        })?;
         if stops {
             self.stop.pull();
         }

@@ -30,7 +30,12 @@ pub const EXIT_CODES: &[ExitCode] = &[
     ExitCode {
         id: "exit-4",
         code: 4,
-        meaning: "the tool's own failure: evidence could not be written or signed, or an internal error",
+        meaning: "the tool's own failure: evidence could not be written or signed, or what decides could not be seen",
     },
     ExitCode { id: "exit-128", code: 128, meaning: "128 and n: ended by signal n" },
 ];
+
+/// The exit status of what a signal ended, as a shell tells it.
+pub fn exit_of_signal(signal: i32) -> u8 {
+    128u8.saturating_add(u8::try_from(signal).unwrap_or_default())
+}

@@ -53,6 +53,12 @@ pub enum Keep {
     Nowhere,
 }
 
+/// How long each `rollout status` of step 3 waits, unless it is said otherwise, as kubectl takes it.
+pub const ROLLOUT_TIMEOUT: &str = "5m";
+
+/// How long `/health` and `/readyz` may take to answer 200, unless it is said otherwise (stop rule 3).
+pub const HEALTH_TIMEOUT: &str = "2m";
+
 /// How long a command may take before we end it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Lens;
@@ -263,7 +265,13 @@ fn secret(record: &Record, _lens: Lens) -> Vec<(String, String)> {
 
 fn named_value(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     let held = |manifest: &ManifestFile| {
-        let (file, names) = (&manifest.file, manifest.holds_named.join(" and "));
+        let mut names: BTreeSet<&str> = manifest.holds_named.iter().map(String::as_str).collect();
+        // One that is there only once the placeholders are filled in.
+        let row = DEPLOYMENTS.iter().find(|row| row.manifest == manifest.file)?;
+        let rendered = record.outcome(&format!("render.{}", row.key));
+        let taken_out = rendered.into_iter().flat_map(|outcome| &outcome.redactions);
+        names.extend(taken_out.map(|redaction| redaction.name.as_str()));
+        let (file, names) = (&manifest.file, names.into_iter().collect::<Vec<_>>().join(" and "));
         let next = "have the pod read it from a Secret of the cluster: env.valueFrom.secretKeyRef".to_owned();
         (!names.is_empty())
             .then(|| (format!("{file} holds the value of {names}, which evidence must not keep"), next))

@@ -15,7 +15,7 @@ pub use stop_rules::{Observation, STOP_RULES, Stop, StopRule, conclude};
 
 use crate::events::{Began, EndedBy, Outcome, Target};
 use crate::record::{CheckRecord, Record};
-use crate::runbook::{BodyCheck, CHECKS, Check};
+use crate::runbook::{BodyCheck, CHECKS, Check, exit_of_signal};
 
 /// The word a run ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,9 +167,6 @@ fn exit_code(record: &Record, verdict: Verdict) -> u8 {
         Verdict::Pass | Verdict::Shortfall => 0,
         Verdict::Stop => 1,
         Verdict::Refused => 2,
-        Verdict::Incomplete => match record.interrupted {
-            Some(signal) => 128u8.saturating_add(u8::try_from(signal).unwrap_or(0)),
-            None => 4,
-        },
+        Verdict::Incomplete => record.interrupted.map_or(4, exit_of_signal),
     }
 }

@@ -26,7 +26,7 @@ pub struct Observation {
     pub observed: String,
     pub limit: String,
     pub seen_at: Moment,
-    /// The id of the command that showed it.
+    /// The id of the command that showed it, or of the first and the last one.
     pub command: String,
     /// The line that showed it.
     pub line: Option<String>,

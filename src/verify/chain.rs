@@ -3,25 +3,9 @@
 use std::collections::BTreeMap;
 
 use camino::Utf8Path;
-use serde::Deserialize;
 
 use super::{CannotRead, Check, Kind, Report};
-use crate::events::PreviousRun;
-use crate::evidence::{is_of_a_run, sha256_of_file};
-
-/// What of a manifest is a link of the chain.
-#[derive(Deserialize)]
-struct Named {
-    run_id: Option<String>,
-    previous_run: Option<PreviousRun>,
-}
-
-/// A run, as its manifest names it.
-struct Link {
-    dir: String,
-    sha256: String,
-    named: Option<Named>,
-}
+use crate::evidence::{Link, latest, links};
 
 /// Walks the chain from the latest run of an evidence root to the first one, over days.
 ///
@@ -31,50 +15,49 @@ pub fn chain(root: &Utf8Path) -> Result<Report, CannotRead> {
     if !root.is_dir() {
         return Err(CannotRead::NoFolder(root.to_owned()));
     }
-    let mut links = links(root)?;
-    // The date is the day's latest run; what stands beside it with a number came before it.
-    let latest = links.values().filter(|link| !link.dir.contains('.')).max_by(|a, b| a.dir.cmp(&b.dir));
-    let Some(mut at) = latest.map(|link| link.sha256.clone()) else {
-        return Err(CannotRead::NoRun(root.to_owned()));
-    };
+    let links = links(root)?;
+    let latest = latest(&links).ok_or_else(|| CannotRead::NoRuns(root.to_owned()))?;
+    let mut at = latest.sha256.clone();
+    let (mut others, mut apart) = by_their_manifests(links);
     let mut checks = Vec::new();
-    while let Some(link) = links.remove(&at) {
-        let (check, before) = follow(&link, &links);
+    while let Some(link) = at.and_then(|sha256| others.remove(&sha256)) {
+        let (check, before) = follow(&link, &others);
         checks.push(check);
-        let Some(before) = before else { break };
         at = before;
     }
     checks.reverse();
-    let left_out = |link: Link| {
-        let found = vec!["no run names it as the one before".to_owned()];
-        Check::new(Kind::Chain, link.dir, found)
-    };
-    checks.extend(links.into_values().map(left_out));
+    apart.extend(others.into_values().map(|link| found(link.dir, "no run names it as the one before")));
+    checks.extend(apart);
     Ok(Report { folder: root.to_owned(), record: None, checks })
 }
 
-/// The runs, by the hash of their manifests.
-fn links(root: &Utf8Path) -> Result<BTreeMap<String, Link>, CannotRead> {
-    let mut links = BTreeMap::new();
-    for entry in root.read_dir_utf8()? {
-        let dir = entry?.file_name().to_owned();
-        let manifest = root.join(&dir).join("manifest.json");
-        if is_of_a_run(&dir) && manifest.is_file() {
-            let (sha256, bytes) = (sha256_of_file(&manifest)?, fs_err::read(&manifest)?);
-            links.insert(sha256.clone(), Link { dir, sha256, named: serde_json::from_slice(&bytes).ok() });
+/// The runs by the hashes of their manifests, and those that can't be told by it.
+fn by_their_manifests(links: Vec<Link>) -> (BTreeMap<String, Link>, Vec<Check>) {
+    let (mut by_hash, mut apart) = (BTreeMap::new(), Vec::new());
+    for link in links {
+        match link.sha256.clone() {
+            None => apart.push(found(link.dir, "its manifest can't be read")),
+            Some(sha256) => {
+                let same = by_hash.insert(sha256, link);
+                apart.extend(same.map(|same: Link| found(same.dir, "another folder has the same manifest")));
+            }
         }
     }
-    Ok(links)
+    (by_hash, apart)
+}
+
+fn found(dir: String, why: &str) -> Check {
+    Check::new(Kind::Chain, dir, vec![why.to_owned()])
 }
 
 /// What a run says of the one before, and the hash of that one's manifest if it is there.
 fn follow(link: &Link, others: &BTreeMap<String, Link>) -> (Check, Option<String>) {
     let check = |what: String, found| Check::new(Kind::Chain, what, found);
-    let Some(named) = &link.named else {
-        return (check(link.dir.clone(), vec!["its manifest can't be read".to_owned()]), None);
+    let Some(told) = &link.told else {
+        return (found(link.dir.clone(), "its manifest can't be read"), None);
     };
-    let run = format!("{} · run {}", link.dir, named.run_id.as_deref().unwrap_or("of no name"));
-    let Some(previous) = &named.previous_run else {
+    let run = format!("{} · run {}", link.dir, told.run_id.as_deref().unwrap_or("of no name"));
+    let Some(previous) = &told.previous_run else {
         return (check(format!("{run} is the first one"), Vec::new()), None);
     };
     let id = previous.run_id.as_deref().unwrap_or("of no name");

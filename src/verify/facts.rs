@@ -54,6 +54,9 @@ fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
         let stdout = printed(evidence, needed)?;
         match reading::events(&evidence.record, &Printed { outcome, stdout: &stdout, stderr: &stderr }) {
             Ok(events) => follow.extend(events.into_iter().map(|what| (outcome.id.as_str(), what))),
+            // That is why the run failed.
+            Err(error)
+                if evidence.record.failed.as_deref().is_some_and(|why| why.contains(&error.to_string())) => {}
             Err(error) => found.push(format!("{}: {error}", outcome.id)),
         }
     }

@@ -43,15 +43,12 @@ pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<C
     let others = others.iter().map(|other| format!("{other} is no file"));
     if !evidence.has(SUMS) {
         let above = ABOVE_THE_SUMS.into_iter().filter(|file| evidence.has(file));
+        // The attestation is written just before the sums.
+        let above = above.filter(|file| *file != ATTESTATION || evidence.record.ended.is_none());
         let above = above.map(|file| format!("{file} is there, and no {SUMS} that it could be of"));
-        return Ok(vec![
-            unsealed(evidence),
-            Check::new(
-                Kind::Integrity,
-                "there are only files, and only of the run",
-                others.chain(above).collect(),
-            ),
-        ]);
+        let what = "there are only files, and only of the run";
+        let found = others.chain(above).collect();
+        return Ok(vec![unsealed(evidence), Check::new(Kind::Integrity, what, found)]);
     }
     let (listed, malformed) = sums(evidence)?;
     let mut differing = malformed;
@@ -78,8 +75,9 @@ pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<C
 
 fn unsealed(evidence: &Evidence) -> Check {
     if evidence.record.ended.is_some() {
-        let found = vec![format!("{SUMS} is missing, though the run ended")];
-        Check::new(Kind::Integrity, "the run was sealed", found)
+        let found =
+            format!("{SUMS} is missing, though the run ended: taken away, or it was killed just before");
+        Check::new(Kind::Integrity, "the run was sealed", vec![found])
     } else {
         let what = format!("not sealed: the run was ended before it could write {SUMS}");
         Check::not_possible(Kind::Integrity, what)

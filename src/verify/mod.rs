@@ -93,6 +93,11 @@ pub enum CannotRead {
         "{0} holds neither journal.jsonl nor manifest.json: it is not the evidence of a run.\nGive the folder of one, such as evidence/staging/20261124; with --chain the folder above."
     )]
     NoRun(Utf8PathBuf),
+    /// Runs have folders of their own.
+    #[error(
+        "{0} holds no run: no folder YYYYMMDD or YYYYMMDD.N with a manifest.json.\nWith --chain, give the folder that holds those of the runs, such as evidence/staging."
+    )]
+    NoRuns(Utf8PathBuf),
     /// Who may have signed can't be read, or what checks signatures can't be run.
     #[error("--signed-by: {0}.\nGive a public key, or a file of allowed signers (ssh-keygen(1)).")]
     Signature(#[from] SignatureError),
@@ -133,6 +138,11 @@ impl Evidence {
     /// Whether there is a file of this path.
     fn has(&self, file: &str) -> bool {
         self.files.iter().any(|there| there == file)
+    }
+
+    /// Whether the run closed its folder: its last texts are written before the sums are.
+    fn is_closed(&self) -> bool {
+        self.record.ended.is_some() && self.has(SUMS)
     }
 
     /// Whether the run came to its end, so that everything it knew was written down.

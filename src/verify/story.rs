@@ -31,8 +31,10 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
 
 /// Where the journal holds nothing, the run was ended before it could be begun, and the manifest must not claim more.
 pub(super) fn nothing_begun(evidence: &Evidence) -> Check {
-    let kept = super::files::json(evidence, "manifest.json").unwrap_or_default();
-    let claims = kept["verdict"] != "incomplete" || kept["commands"] != Value::Array(Vec::new());
+    let claims = match super::files::json(evidence, "manifest.json") {
+        Ok(kept) => kept["verdict"] != "incomplete" || kept["commands"] != Value::Array(Vec::new()),
+        Err(_) => evidence.has("manifest.json"),
+    };
     let found = claims.then(|| "manifest.json tells of a run, and journal.jsonl of none".to_owned());
     Check::new(Kind::Truth, "nothing was begun: the journal is empty", found.into_iter().collect())
 }
@@ -44,14 +46,14 @@ fn manifest(evidence: &Evidence) -> io::Result<Vec<String>> {
         Err(why) => return Ok(vec![why]),
     };
     let again = folded(&evidence.record)?;
-    if kept == again || evidence.record.ended.is_none() && is_of_an_earlier_moment(&kept, evidence)? {
+    if kept == again || !evidence.is_closed() && is_of_an_earlier_moment(&kept, evidence)? {
         return Ok(Vec::new());
     }
     Ok(differences(&kept, &again))
 }
 
-/// Of a run that did not come to its end: the manifest was last written some events before. Why it did not, a journal may
-/// not tell for which there was no room.
+/// Of a run that did not close its folder: the manifest was last written some events before. Why it did not, a journal
+/// may not tell for which there was no room.
 fn is_of_an_earlier_moment(kept: &Value, evidence: &Evidence) -> io::Result<bool> {
     let without_why = |mut manifest: Value| {
         manifest.as_object_mut().map(|fields| fields.remove("incomplete"));
@@ -125,7 +127,11 @@ fn listed_files(evidence: &Evidence) -> Check {
             "its files were not listed: the run was ended before",
         );
     };
-    let there = |file: &&String| !ABOVE_THE_SUMS.contains(&file.as_str());
+    // What was to replace another file, when the run was killed.
+    let is_half_written = |file: &str| {
+        !evidence.is_closed() && file.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
+    };
+    let there = |file: &&String| !ABOVE_THE_SUMS.contains(&file.as_str()) && !is_half_written(file);
     let more = evidence.files.iter().filter(there).filter(|file| !listed.contains(file));
     let missing = listed.iter().filter(|file| !evidence.has(file));
     let found = more

@@ -9,7 +9,7 @@ use crate::record::Record;
 use crate::runbook::Phase;
 use crate::texts;
 
-/// Of a run that did not come to its end, a text is of the moment when it was last written.
+/// Of a run that did not close its folder, a text is of the moment when it was last written.
 pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
     let record = &evidence.record;
     let version = record.began.as_ref().map_or("", |(_, began)| began.program.version.as_str());
@@ -35,12 +35,12 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
     Ok(Check::new(Kind::Completeness, what, found.collect()))
 }
 
-/// The record as it was when texts may have been written last: its end, if it came to it.
+/// The record as it was when texts may have been written last: its end, if the folder was closed.
 fn moments(evidence: &Evidence) -> Box<dyn Iterator<Item = Record> + '_> {
-    match evidence.record.ended {
-        Some(_) => Box::new(std::iter::once(evidence.record.clone())),
-        None => Box::new(evidence.moments()),
+    if evidence.is_closed() {
+        return Box::new(std::iter::once(evidence.record.clone()));
     }
+    Box::new(evidence.moments())
 }
 
 /// The texts, by their files.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use staging_dry_run::evidence::Tree;
 use staging_dry_run::evidence::redaction::Forms;
 
-use super::page::{filtered, replaced, shown};
+use super::page::{LISTING, filtered, is_of_the_listing, replaced, shown};
 use super::staging::{Cluster, Ran};
 
 /// Names that a cluster makes up: the pages of the rehearsal show them, since they are the same each time there.
@@ -21,14 +21,13 @@ const NAMES: [(&str, &str); 5] = [
 ];
 
 /// Files whose text is not compared, and why.
-const NOT_COMPARED: [(&str, &str); 12] = [
+const NOT_COMPARED: [(&str, &str); 11] = [
     ("SHA256SUMS", "sums of the others"),
     ("journal.jsonl", "what it adds up to is compared: the manifest"),
     ("manifest.json", "compared field by field"),
     ("deploy/status_before.txt", "which pod stands on which node, and under which address"),
     ("deploy/status_after.txt", "the same, and how many of the replaced pods are still there"),
     ("deploy/out/watch.pods.out", "how often each pod is shown, and in what order"),
-    ("deploy/out/list.pods.out", "there only if the run took 10 s"),
     ("deploy/out/objects.", "objects whole: kwok fills in less of a pod's status than a kubelet"),
     ("preflight/out/objects.", "the same"),
     ("deploy/out/confirm.pod.out", "the same"),
@@ -50,7 +49,7 @@ pub(super) fn essence<C: Cluster>(ran: &Ran<C>, but: &[&str]) -> String {
     lines.extend(judgement(&manifest));
     lines.extend(commands(&manifest, but));
     lines.extend(files(&ran.evidence(), but));
-    replaced(filtered(&lines.join("\n")), &NAMES)
+    replaced(filtered(&replaced(lines.join("\n"), &LISTING)), &NAMES)
 }
 
 /// What a person was shown, less the numbers of pods at the moment of a STOP, and what an application had logged.
@@ -108,7 +107,7 @@ fn files(folder: &Path, but: &[&str]) -> Vec<String> {
     let tree = Tree::new(folder.to_owned().try_into().unwrap(), Forms::of(&[]).unwrap());
     let mut lines = Vec::new();
     for file in tree.list().unwrap() {
-        if is_of(&file, but) || file.starts_with("deploy/out/list.pods.") {
+        if is_of(&file, but) || is_of_the_listing(&file) {
             continue;
         }
         lines.push(format!("file {file}"));

@@ -5,8 +5,8 @@ use rehearsal::scenario;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::os::unix::fs::PermissionsExt;
 
+use super::staging::executable::executable;
 use super::staging::under_way::{UnderWay, assert_nothing_left, left_running};
 use super::staging::{Ran, Staging};
 
@@ -21,8 +21,7 @@ fn with_a_plugin(script: &str) -> Staging<Real> {
         "status": {"token": config["users"][0]["user"]["token"]},
     });
     let plugin = staging.folder.path().join("plugin");
-    std::fs::write(&plugin, format!("#!/bin/bash\n{script}\necho '{credential}'\n")).unwrap();
-    std::fs::set_permissions(&plugin, PermissionsExt::from_mode(0o755)).unwrap();
+    executable(&plugin, format!("#!/bin/bash\n{script}\necho '{credential}'\n"));
     config["users"][0]["user"] = json!({"exec": {
         "apiVersion": "client.authentication.k8s.io/v1",
         "command": plugin,

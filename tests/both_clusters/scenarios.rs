@@ -13,7 +13,6 @@ const BUT: &[(&str, &[&str], &str)] = &[
         &["confirm.pod", "deploy/out/confirm.pod.", "deploy/cmd.txt", "screen pod dpp-api"],
         "whether the replaced pod is still there at the second look",
     ),
-    ("watch-cut", &["deploy/cmd.txt"], "whether it took 10 s, when the pods are listed beside the watch"),
     (
         "refused-at-the-apply",
         &["dump.events", "dump_logs/out/dump.events."],

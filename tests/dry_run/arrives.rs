@@ -1,7 +1,6 @@
 //! What gets through the inputs' grammar arrives at the child unchanged.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use staging_dry_run::inputs;
 use staging_dry_run::runbook;
 use tempfile::TempDir;
 
+use super::staging::executable::executable;
 use super::staging::{Staging, which};
 
 /// Passes on what an earlier stage of the pipeline printed, then prints what it was started with itself, each
@@ -36,8 +36,7 @@ impl Printers {
         let folder = tempfile::Builder::new().prefix("team's staging ").tempdir().unwrap();
         let programs = ["kubectl", "curl", "jq", "cat", "sed"].map(|name| {
             let path = folder.path().join(name);
-            std::fs::write(&path, PRINTER).unwrap();
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            executable(&path, PRINTER);
             (name.to_owned(), path)
         });
         Self { folder, programs: programs.into(), halt: Halt::new().unwrap() }

@@ -1,7 +1,6 @@
 //! What bad input gets: a message that says what was found, where, and what to do, and a cluster left alone.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -9,6 +8,7 @@ use rehearsal::{Answer, Body, Denied, Scenario, With, scenario};
 use staging_dry_run::inputs;
 use staging_dry_run::runbook::Permission;
 
+use super::staging::executable::executable;
 use super::staging::{Ran, Staging, path_with, which};
 
 fn healthy() -> Scenario {
@@ -85,9 +85,16 @@ fn a_secret_that_is_a_part_of_what_evidence_has_to_name() {
 }
 
 #[test]
+fn a_secret_that_is_there_once_the_placeholders_are_filled_in() {
+    let staging = Staging::of("healthy").with("DB_PASSWORD", "dpp-api:v0.4");
+    let why = "k8s/api-deployment.yaml holds the value of DB_PASSWORD, which evidence must not keep";
+    refused(staging.with("STAGING_REDACT", "DB_PASSWORD"), &[why]).changed_nothing();
+}
+
+#[test]
 fn a_secret_that_is_a_word_of_all_evidence() {
-    // Of a command, of cmd.txt, of the manifest.
-    for word in ["deployment", "MUTATIONS", "duration_ms"] {
+    // Of a command, of cmd.txt, of the manifest, of the runbook, of what stands in its own place.
+    for word in ["deployment", "MUTATIONS", "duration_ms", "Troubleshooting", "redacted"] {
         for input in ["STAGING_API_KEY", "DB_PASSWORD"] {
             let staging = Staging::of("healthy").with(input, word);
             let redact = if input == "DB_PASSWORD" { input } else { "" };
@@ -122,8 +129,7 @@ fn kubectl_1_26_is_too_old() {
         "#!/bin/sh\nif [ \"$1\" = version ]; then '{0}' \"$@\" | sed 's/\"v1\\.[0-9]*/\"v1.26/; s/\"minor\": \"[0-9]*/\"minor\": \"26/'; else exec '{0}' \"$@\"; fi\n",
         real.display()
     );
-    std::fs::write(bin.join("kubectl"), script).unwrap();
-    std::fs::set_permissions(bin.join("kubectl"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&bin.join("kubectl"), script);
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     refused(staging.with("PATH", &path), &["v1.26", "the runbook needs 1.27 or newer"]);
 }

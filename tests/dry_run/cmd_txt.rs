@@ -2,6 +2,9 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
+
+use rehearsal::{Fate, When, scenario};
 
 use super::staging::{Ran, Staging, copy_folder, shortened};
 
@@ -125,6 +128,18 @@ fn of_a_stopped_run() {
 #[test]
 fn of_a_rollout_that_timed_out() {
     every_folder_replays_the_same(shortened("rollout-timeout"), 1);
+}
+
+#[test]
+fn of_a_run_that_stopped_while_it_listed_the_pods() {
+    let crash = Fate::CrashLoop { exit_code: 1, restarts: 2 };
+    let late = scenario("healthy").unwrap().new_pods("dpp-api", crash, When::After(Duration::from_secs(20)));
+    let hangs = "[[ $* != *can-i* && $* == *'get pods -n dpp-staging' ]] && exec \"$REAL\" get pods -A --watch\nexec \"$REAL\" \"$@\"";
+    let ran = Staging::on(late).in_place_of("kubectl", hangs).run().exits(1);
+    let replayed = replay(&ran, &moved(&ran), "deploy", false);
+    assert_eq!(replayed.status, Some(0), "{}", replayed.printed);
+    let left_out = "left out  list.pods: 0, what the run saw is unknown";
+    assert!(replayed.printed.contains(left_out), "{}", replayed.printed);
 }
 
 #[test]

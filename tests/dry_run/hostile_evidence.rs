@@ -86,7 +86,7 @@ fn a_kubeconfig_that_names_the_cluster_and_its_user_otherwise_will_do() {
     std::fs::write(&kubeconfig, "apiVersion: v1\nkind: Config\n").unwrap();
     let _told = replayed(&ran.staging, &ran.evidence(), &[])
         .exits(2)
-        .says("the run's context \"team's staging\" is not in the kubeconfig here")
+        .says("the run's context \"team's staging\" could not be read in the kubeconfig here: error: cannot locate context team's staging")
         .says("kubectl config get-contexts -o name");
 }
 

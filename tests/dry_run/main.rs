@@ -6,7 +6,9 @@
 mod arrives;
 mod attested;
 mod bad_input;
+mod chained;
 mod cmd_txt;
+mod honest;
 mod hostile_evidence;
 #[path = "../staging/page.rs"]
 mod page;

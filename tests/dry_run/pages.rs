@@ -6,14 +6,15 @@ use std::os::unix::fs::PermissionsExt;
 use staging_dry_run::evidence::Tree;
 use staging_dry_run::evidence::redaction::Forms;
 
-use super::page::{FILTERS, filtered, shown};
+use super::page::{FILTERS, LISTING, filtered, is_of_the_listing, replaced, shown};
 use super::staging::{Ran, scenario_ran};
 
 /// The list of files with their modes, then every file, with control bytes shown and a missing last newline marked.
 fn page(ran: &Ran) -> String {
     let folder = ran.evidence();
     let tree = Tree::new(folder.clone().try_into().unwrap(), Forms::of(&[]).unwrap());
-    let files = tree.list().unwrap();
+    let mut files = tree.list().unwrap();
+    files.retain(|file| !is_of_the_listing(file));
     let mut page =
         format!("exit {}\n\n--- stderr\n{}--- stdout\n{}", ran.status.unwrap(), ran.stderr, ran.stdout);
     for file in &files {
@@ -25,7 +26,7 @@ fn page(ran: &Ran) -> String {
         let text = if file == "journal.jsonl" { with_the_watch_last(&text) } else { text };
         let _ = write!(page, "\n\n=== {file}\n{text}");
     }
-    page
+    replaced(page, &LISTING)
 }
 
 /// The watch writes into the journal beside the procedure: when, differs. Its lines stand behind the others here.

@@ -204,7 +204,8 @@ fn moved_to(staging: &Staging, address: SocketAddr) {
 #[test]
 fn a_cluster_that_answers_no_more_is_told_once() {
     let then = Then::of(Staging::of("healthy"), 0);
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // A port that is nobody's (tcpmux).
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
     moved_to(&then.ran.staging, nobody);
     let refused = format!(
         "Refused: the cluster of context \"team's staging\" gives no answer here: The connection to the server {nobody} was refused - did you specify the right host or port?"
@@ -225,8 +226,17 @@ fn whoever_waits_for_a_silent_cluster_may_end_it() {
     let arguments = ["replay", then.evidence.to_str().unwrap()];
     let ran = UnderWay::at_a_terminal(then.ran.staging, &arguments).until("again on http").ctrl_c().ends();
     assert_eq!(ran.status, Some(130), "{}", ran.stderr);
-    assert!(ran.stderr.contains("Ended by signal 2 before the end"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Ended by signal 2. Nothing was compared."), "{}", ran.stderr);
     assert_nothing_left(ran.staging.folder.path());
+}
+
+#[test]
+fn a_signal_while_the_context_is_read_is_no_unknown_context() {
+    let Then { ran, evidence } = Then::of(Staging::of("healthy"), 0);
+    let waits = "kill -INT $PPID; exec sleep 1000";
+    let staging = ran.staging.in_place_of("kubectl", waits);
+    let _told =
+        replayed(&staging, &evidence, &[]).exits(130).says("Ended by signal 2. Nothing was compared.");
 }
 
 #[test]

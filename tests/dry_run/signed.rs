@@ -92,6 +92,14 @@ fn a_key_that_does_not_sign_is_refused_before_anything_is_run() {
 }
 
 #[test]
+fn a_signal_while_the_key_is_tried_ends_the_run() {
+    let waits = "kill -INT $PPID; exec sleep 1000";
+    let staging = Staging::of("healthy").in_place_of("ssh-keygen", waits).option("--sign-with=key");
+    let ran = staging.run().exits(130).says("Ended by signal 2. Nothing was run.").wrote_nothing();
+    assert!(ran.staging.cluster.requests().is_empty());
+}
+
+#[test]
 fn a_run_that_can_not_be_signed_at_its_end_says_so_and_is_kept() {
     let keys = tempfile::tempdir().unwrap();
     let ours = key(keys.path(), "ours", "");

@@ -347,38 +347,3 @@ fn what_can_not_be_read_is_refused_with_exit_2() {
     let (status, said) = verify(&scenario_ran("healthy").evidence(), &["--seal", "12"]);
     assert!(status == Some(2) && said.contains("64 hexadecimal digits"), "{said}");
 }
-
-#[test]
-fn the_chain_of_runs_is_walked_over_days_and_a_gap_is_found() {
-    // Two of one day, one of a later day, and a fourth that was refused.
-    let first = Staging::of("healthy").option("--no-apply").run().exits(0);
-    let root = first.evidence().parent().unwrap().to_owned();
-    let second = first.staging.run().exits(0);
-    for (from, to) in [(second.evidence(), "20260102"), (second.evidence().with_extension("1"), "20260102.1")]
-    {
-        std::fs::rename(from, root.join(to)).unwrap();
-    }
-    let third = second.staging.run().exits(0);
-    let _last = third.staging.with("STAGING_CONTEXT", "unknown").run().exits(2);
-    let chain = || verify(&root, &["--chain"]);
-    let (status, said) = chain();
-    assert!(
-        status == Some(0) && said.contains("20260102.1 · run ") && said.contains("is the first one"),
-        "{said}"
-    );
-    assert_eq!(said.matches("as the one before").count(), 3, "{said}");
-
-    std::fs::rename(root.join("20260102"), root.join("elsewhere")).unwrap();
-    let (status, said) = chain();
-    assert!(status == Some(1) && said.contains("a gap: it names run "), "{said}");
-    assert!(said.contains("no run names it as the one before"), "what came before the gap: {said}");
-    std::fs::rename(root.join("elsewhere"), root.join("20260102")).unwrap();
-    assert_eq!(chain().0, Some(0));
-
-    let manifest = root.join("20260102.1/manifest.json");
-    let altered = std::fs::read_to_string(&manifest).unwrap().replace("\"exit_code\": 0", "\"exit_code\": 1");
-    std::fs::write(manifest, altered).unwrap();
-    let (status, said) = chain();
-    assert!(status == Some(1) && said.contains("a gap"), "{said}");
-    assert_eq!(verify(&root.join("none"), &["--chain"]).0, Some(2));
-}

@@ -3,13 +3,14 @@
 
 #![allow(dead_code, reason = "each of the tests that share this uses a part")]
 
+pub(super) mod executable;
 pub(super) mod replayed;
 pub(super) mod under_way;
+pub(super) mod zone;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -20,6 +21,9 @@ use real_cluster::Real;
 use rehearsal::{Answer, Rehearsal, Scenario, Until, environment};
 use staging_dry_run::events::Event;
 use tempfile::TempDir;
+
+use executable::executable;
+use zone::noon;
 
 /// A context's name that has to be quoted.
 const CONTEXT: &str = "team's staging";
@@ -167,11 +171,9 @@ impl<C: Cluster> Staging<C> {
     /// Puts a bash script in the place of a program that the run will find; `"$REAL"` in it is the real one.
     pub(super) fn in_place_of(mut self, program: &str, script: &str) -> Self {
         let bin = self.folder.path().join("in place of");
-        std::fs::create_dir_all(&bin).unwrap();
         let real = which(program);
         let text = format!("#!/bin/bash\nREAL={}\n{script}\n", quoted(&real));
-        std::fs::write(bin.join(program), text).unwrap();
-        std::fs::set_permissions(bin.join(program), std::fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&bin.join(program), text);
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
         self.environment.insert("PATH".to_owned(), path);
         self
@@ -195,6 +197,7 @@ impl<C: Cluster> Staging<C> {
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.folder.path())
             .env("TMPDIR", std::env::temp_dir())
+            .env("TZ", noon())
             .envs(self.environment.iter().filter(|(_, value)| !value.is_empty()))
             .stdin(Stdio::null());
         command

@@ -14,8 +14,8 @@ pub(super) const FILTERS: [(&str, &str); 12] = [
     (r"\b2\d{7}T\d{6}Z-[0-9a-f]{6}\b", "<run id>"),
     (r"evidence/staging/\d{8}", "evidence/staging/<date>"),
     (r#"("(?:(?:duration|latency|waited|p95)_ms|duration_sec)": ?)\d+"#, "$1<time>"),
-    // Durations and ages in texts and tables.
-    (r" *\b\d+(\.\d+)? m?s\b|\b\d{1,2}s\b|\btimeout \d+\.\d\b", " <duration>"),
+    // Durations and ages in texts and tables, and what fills their column.
+    (r" *\b\d+(?:\.\d+)? m?s\b|\b\d{1,2}s\b( )? *|\btimeout \d+\.\d\b", " <duration>$1"),
     // curl's own numbers and how it was built; then how many bytes these take, and what programs say of themselves.
     (
         r#""(?:time_\w+|speed_\w+|local_port|remote_port|conn_id|xfer_id|size_\w+|num_headers)":[0-9.]+|"curl_version":"[^"]*""#,
@@ -35,6 +35,21 @@ pub(super) const FILTERS: [(&str, &str); 12] = [
         "$1$2<of the machine>",
     ),
 ];
+
+/// The list of pods beside the watch is there only if a run took 10 s: its events, its block of `cmd.txt`, its entry of
+/// the manifest, its files wherever they are named.
+pub(super) const LISTING: [(&str, &str); 5] = [
+    (r#"(?m)^\{[^\n]*"id":"list\.pods"[^\n]*\n"#, ""),
+    (r"(?s)# list\.pods .*?\nfi; saw [^\n]*\n\n", ""),
+    (r#"(?s)    \{\n      "id": "list\.pods",.*?\n    \},\n"#, ""),
+    (r#""deploy/out/list\.pods\.(?:out|err)",\s*"#, ""),
+    (r"(?m)^[0-9a-f]{64}  deploy/out/list\.pods\.(?:out|err)\n", ""),
+];
+
+/// Whether a file is one of that list.
+pub(super) fn is_of_the_listing(file: &str) -> bool {
+    file.starts_with("deploy/out/list.pods.")
+}
 
 /// A text with what differs from run to run hidden.
 pub(super) fn filtered(text: &str) -> String {

@@ -9,6 +9,7 @@ use staging_dry_run::events::{Event, What};
 use staging_dry_run::record::Record;
 use staging_dry_run::verify::{Outside, verify};
 
+use super::staging::zone::{noon, today};
 use super::staging::{Staging, files_below};
 
 /// A key that no file may hold.
@@ -35,8 +36,7 @@ pub(super) fn folder(staging: &Staging, before: bool) -> PathBuf {
 
 /// Where the journal of a run that is started today will be.
 pub(super) fn journal(staging: &Staging) -> PathBuf {
-    let date = jiff::ZonedDateTime::now().strftime("%Y%m%d").to_string();
-    root(staging).join(date).join("journal.jsonl")
+    root(staging).join(today(noon())).join("journal.jsonl")
 }
 
 /// `run` under strace with these arguments.

@@ -1,5 +1,6 @@
 //! Files, pipes, repositories, and the second run.
 
+use super::super::staging::zone::{noon, today};
 use super::super::staging::{Staging, files_below, path_with, scenario_ran};
 use super::{API_KEY, applied, ids, read, through_bash};
 use serde_json::{Value, json};
@@ -41,6 +42,14 @@ fn a_run_without_a_repository_says_why_there_is_no_commit() {
     assert_eq!(manifest["commit_sha"], Value::Null);
     assert_eq!(manifest["git"]["why"], "there is no git repository with a commit");
     assert!(read(ran, "preflight/versions.txt").starts_with("Git SHA: none (there is no git repository"));
+}
+
+#[test]
+fn what_git_says_of_why_it_tells_no_commit_is_kept() {
+    let dubious = "echo 'fatal: detected dubious ownership in repository' >&2; exit 128";
+    let ran = Staging::of("healthy").in_place_of("git", dubious).run().exits(0);
+    let why = "git tells no commit: fatal: detected dubious ownership in repository";
+    assert_eq!(ran.manifest()["git"]["why"], why);
 }
 
 #[test]
@@ -163,7 +172,7 @@ fn no_link_is_followed_out_of_the_evidence() {
     std::fs::create_dir_all(&root).unwrap();
     std::fs::create_dir(&outside).unwrap();
     std::fs::write(outside.join("manifest.json"), "not ours").unwrap();
-    let today = jiff::ZonedDateTime::now().strftime("%Y%m%d").to_string();
+    let today = today(noon());
     std::os::unix::fs::symlink(&outside, root.join(&today)).unwrap();
     // kubectl keeps what it knows of a server's API in the home folder, whoever calls it.
     let elsewhere = |staging: &Staging| {

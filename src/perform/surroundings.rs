@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::events::{Ci, Git, Who};
 use crate::evidence::sha256_of_file;
-use crate::exec::{self, Halt, Programs};
+use crate::exec::{self, Programs};
 
 /// Variables that change what kubectl and curl do: their names are recorded, never their values.
 const TELLING: &[&str] = &[
@@ -65,7 +65,7 @@ impl Surroundings {
     }
 
     /// The user, the machine and the CI job.
-    pub(super) fn who(&self) -> Who {
+    pub fn who(&self) -> Who {
         Who {
             user: self.text("USER").or_else(|| self.text("LOGNAME")),
             host: rustix::system::uname().nodename().to_str().ok().map(str::to_owned),
@@ -90,47 +90,54 @@ impl Surroundings {
     }
 
     /// Those of the telling variables that are set.
-    pub(super) fn telling_names(&self) -> Vec<String> {
+    pub fn telling_names(&self) -> Vec<String> {
         TELLING.iter().filter(|name| self.variable(name).is_some()).map(|name| (*name).to_owned()).collect()
     }
 
     /// The SHA-256 of this program.
-    pub(super) fn own_sha256() -> Option<String> {
+    pub fn own_sha256() -> Option<String> {
         let path = std::env::current_exe().ok()?;
         sha256_of_file(Utf8Path::from_path(&path)?).ok()
     }
 
     /// The commit of the repository, if there is one and git to ask.
-    pub(super) fn git(&self, root: &Utf8Path, manifests: &Utf8Path) -> Git {
-        let nothing =
-            |why: &str| Git { commit: None, branch: None, manifests_dirty: None, why: Some(why.to_owned()) };
+    pub fn git(&self, root: &Utf8Path, manifests: &Utf8Path) -> Git {
+        let nothing = |why: String| Git { commit: None, branch: None, manifests_dirty: None, why: Some(why) };
         let Ok(program) = which::which_in("git", self.variable("PATH"), &self.folder) else {
-            return nothing("git is not on PATH");
+            return nothing("git is not on PATH".to_owned());
         };
         let git = |arguments: &[&str]| ask_git(&program, root, arguments);
-        match git(&["rev-parse", "HEAD"]) {
-            None => nothing("there is no git repository with a commit"),
-            Some(commit) => Git {
+        match git(&["rev-parse", "--verify", "HEAD"]) {
+            Err(said) if NO_COMMIT.iter().any(|words| said.contains(words)) => {
+                nothing("there is no git repository with a commit".to_owned())
+            }
+            Err(said) => nothing(format!("git tells no commit: {said}")),
+            Ok(commit) => Git {
                 commit: Some(commit),
-                branch: git(&["symbolic-ref", "--short", "-q", "HEAD"]),
+                branch: git(&["symbolic-ref", "--short", "-q", "HEAD"]).ok(),
                 manifests_dirty: git(&["status", "--porcelain", "--", manifests.as_str()])
-                    .map(|said| !said.is_empty()),
+                    .map(|said| !said.is_empty())
+                    .ok(),
                 why: None,
             },
         }
     }
 }
 
+/// What git says where there is none, whose words are others from one machine to the next.
+const NO_COMMIT: [&str; 2] = ["not a git repository", "Needed a single revision"];
+
 /// The git top level above a folder, else the folder itself.
 pub fn find_root(folder: &Utf8Path, surroundings: &Surroundings) -> Utf8PathBuf {
     which::which_in("git", surroundings.variable("PATH"), folder)
         .ok()
-        .and_then(|git| ask_git(&git, folder, &["rev-parse", "--show-toplevel"]))
+        .and_then(|git| ask_git(&git, folder, &["rev-parse", "--show-toplevel"]).ok())
         .map_or_else(|| folder.to_owned(), Utf8PathBuf::from)
 }
 
-/// What git answers; `None`: it failed. A part of the surroundings, no command of the runbook, so no evidence.
-fn ask_git(program: &Path, folder: &Utf8Path, arguments: &[&str]) -> Option<String> {
+/// What git answers, or the first line it says of why not. A part of the surroundings, no command of the runbook, so no
+/// evidence.
+fn ask_git(program: &Path, folder: &Utf8Path, arguments: &[&str]) -> Result<String, String> {
     let programs = Programs::from([("git".to_owned(), program.to_owned())]);
     let words = ["git"].iter().chain(arguments).map(|word| (*word).to_owned());
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -138,13 +145,20 @@ fn ask_git(program: &Path, folder: &Utf8Path, arguments: &[&str]) -> Option<Stri
         stages: &[words.collect()],
         programs: &programs,
         dir: folder.as_std_path(),
-        env: &[("GIT_OPTIONAL_LOCKS".into(), Some("0".into())), ("STAGING_API_KEY".into(), None)],
+        env: &[
+            ("GIT_OPTIONAL_LOCKS".into(), Some("0".into())),
+            ("LC_ALL".into(), Some("C".into())),
+            ("STAGING_API_KEY".into(), None),
+        ],
         stdin: None,
         deadline: Duration::from_secs(10),
         grace: exec::GRACE,
         hurry: None,
     };
-    let never = Halt::new().ok()?;
-    let ended = exec::run(&command, &mut stdout, &mut stderr, &[&never]).ok()?;
-    (ended.exit == [0]).then(|| String::from_utf8_lossy(&stdout).trim().to_owned())
+    let ended = exec::run(&command, &mut stdout, &mut stderr, &[]).map_err(|error| error.to_string())?;
+    if ended.exit == [0] {
+        return Ok(String::from_utf8_lossy(&stdout).trim().to_owned());
+    }
+    let said = String::from_utf8_lossy(&stderr).lines().next().map(str::to_owned);
+    Err(ended.by.says().map(str::to_owned).or(said).unwrap_or_else(|| "it failed without a word".to_owned()))
 }
