@@ -8,6 +8,7 @@
 # Needs stable Rust, a C++ compiler (for libFuzzer, which comes as a crate) and jq. The seeds are cut from
 # evidence/samples and the runbook. All that is made stands in target/fuzz: build/, seeds/TARGET, corpus/TARGET (inputs
 # that reached something new, from which the next run goes on) and artifacts/ (inputs that failed).
+# FUZZ_SEED makes the random numbers the same each time; without it they are others.
 # Exit 0: nothing was found. 1: an input made a target fail, its path is in the last lines. 2: usage, or not built.
 set -euo pipefail
 
@@ -124,7 +125,7 @@ for target in "${targets[@]}"; do
   make_seeds "$target"
   shopt -u nullglob
   status=0
-  "$work/build/$host/release/$target" -max_total_time="$seconds" -max_len=65536 -timeout=20 -rss_limit_mb=2048 \
+  "$work/build/$host/release/$target" -max_total_time="$seconds" -max_len=65536 -timeout=120 -seed="${FUZZ_SEED:-0}" -rss_limit_mb=2048 \
     -dict=fuzz/words.dict -print_final_stats=1 -artifact_prefix="$work/artifacts/$target-" "$corpus" "$seeds" >"$log" 2>&1 || status=$?
   tried=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
   if ((status == 0)); then

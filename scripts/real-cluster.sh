@@ -20,7 +20,7 @@ here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 kubernetes=v1.34.4
 programs=(etcd kube-apiserver kube-controller-manager kube-scheduler kwok) # in the order of their start
 nodes=(ip-10-0-11-21.ec2.internal ip-10-0-12-22.ec2.internal ip-10-0-13-23.ec2.internal)
-patience=60 # seconds until a program has to be ready, on a busy machine too
+patience=300 # seconds until a program has to be ready, on a busy machine too
 
 say() { printf '%s\n' "$@" >&2; }
 fail() {

@@ -55,7 +55,7 @@ fn a_watch_that_is_blind_while_the_checks_pass_is_no_pass() {
 #[test]
 #[ignore = "needs a real control plane"]
 fn a_run_outlives_an_api_server_that_is_killed_and_comes_back() {
-    let late = healthy().new_pods("dpp-api", Fate::Ready, When::After(Duration::from_secs(8)));
+    let late = healthy().new_pods("dpp-api", Fate::Ready, When::After(Duration::from_secs(20)));
     let run = UnderWay::start(real(late), &["run", "-v"]).until("Waiting for deployment \"dpp-api\"");
     run.staging.cluster.signal(Program::ApiServer, "KILL").unwrap();
     run.staging.cluster.start_again().unwrap();

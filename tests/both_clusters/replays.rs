@@ -7,7 +7,7 @@ use super::staging::Staging;
 use super::staging::replayed::{later, replayed};
 
 fn rolled_out(staging: &Staging<Real>, deployment: &str) {
-    later(staging, &["rollout", "status", deployment, "--timeout=60s"]);
+    later(staging, &["rollout", "status", deployment, "--timeout=300s"]);
 }
 
 #[test]
@@ -25,6 +25,8 @@ fn pods_that_were_replaced_are_drift_and_one_that_is_wanted_no_more_is_a_change(
     }
 
     later(staging, &["patch", "deployment", "dpp-reaper", "--patch", r#"{"spec":{"replicas":1}}"#]);
+    let one = "--for=jsonpath={.status.replicas}=1";
+    later(staging, &["wait", one, "deployment/dpp-reaper", "--timeout=300s"]);
     rolled_out(staging, "deployment/dpp-reaper");
     let told = replayed(staging, &evidence, &[]).exits(1);
     let changed = "CHANGED   objects.after\n- dpp-reaper: 2 wanted, 2 ready, 2 updated, 2 available\n+ dpp-reaper: 1 wanted, 1 ready, 1 updated, 1 available";

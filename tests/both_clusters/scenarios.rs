@@ -13,6 +13,7 @@ const BUT: &[(&str, &[&str], &str)] = &[
         &["confirm.pod", "deploy/out/confirm.pod.", "deploy/cmd.txt", "screen pod dpp-api"],
         "whether the replaced pod is still there at the second look",
     ),
+    ("watch-cut", &["deploy/cmd.txt"], "how often the watch is cut"),
     (
         "refused-at-the-apply",
         &["dump.events", "dump_logs/out/dump.events."],

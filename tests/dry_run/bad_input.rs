@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rehearsal::{Answer, Body, Denied, Scenario, With, scenario};
+use rustix::process::{Pid, Signal, kill_process};
 use staging_dry_run::inputs;
 use staging_dry_run::runbook::Permission;
 
@@ -304,7 +305,7 @@ fn evidence_that_can_not_be_written_is_the_tools_own_failure() {
 fn a_second_run_at_the_same_time_is_told_who_is_first() {
     let staging = Staging::of("rollout-timeout");
     let mut first = staging
-        .command(&["run", "--rollout-timeout=4s"])
+        .command(&["run", "--rollout-timeout=60s"])
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
@@ -319,8 +320,9 @@ fn a_second_run_at_the_same_time_is_told_who_is_first() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("another dry run") && said.contains(&format!("process {}", first.id())), "{said}");
+    kill_process(Pid::from_child(&first), Signal::TERM).unwrap();
     lines.read_to_string(&mut line).unwrap();
-    assert_eq!(first.wait().unwrap().code(), Some(1));
+    assert_eq!(first.wait().unwrap().code(), Some(143));
 }
 
 #[test]

@@ -7,14 +7,17 @@ use std::time::Instant;
 use super::*;
 
 /// Long enough for bash to begin on a busy machine.
-const SHORT: Duration = Duration::from_secs(1);
+const SHORT: Duration = Duration::from_secs(3);
+
+/// What is over by then has not waited for the end of what it started, which is a thousand seconds away.
+const SOON: Duration = Duration::from_mins(2);
 
 #[test]
 fn at_the_deadline_it_is_ended() {
     let stages = stages(&[&["bash", "-c", "echo $$ >&2; exec sleep 1000"], &["cat"]]);
     let tried = tried(&Command { deadline: SHORT, ..command(&stages) }, &[]);
     assert_eq!((tried.ended.exit, tried.ended.by), (vec![143, 143], EndedBy::Deadline));
-    assert!(tried.ended.duration >= SHORT && tried.ended.duration < Duration::from_secs(5));
+    assert!(tried.ended.duration >= SHORT && tried.ended.duration < SOON);
     assert_gone(&tried.err);
 }
 
@@ -45,7 +48,7 @@ fn one_halt_ends_five_commands_side_by_side() {
         for command in five {
             command.join().unwrap();
         }
-        assert!(pulled.elapsed() < Duration::from_secs(5), "over {:?} after the halt", pulled.elapsed());
+        assert!(pulled.elapsed() < SOON, "over {:?} after the halt", pulled.elapsed());
         assert_gone(&pids.concat());
     });
     assert!(!other.is_pulled());
@@ -98,7 +101,7 @@ fn its_grace_ends_when_it_has_to_hurry() {
         hurry.pull();
         let ended = ending.join().unwrap();
         assert_eq!((ended.exit, ended.by), (vec![137], EndedBy::StagingDryRun));
-        assert!(ended.duration < Duration::from_secs(5));
+        assert!(ended.duration < SOON);
         assert_gone(&pid);
     });
 }
@@ -127,7 +130,7 @@ fn one_that_leaves_something_holding_its_output_is_not_waited_for() {
         tried.ended.note.unwrap(),
         "it left a process running that held its output open, and that was ended"
     );
-    assert!(tried.ended.duration < Duration::from_secs(5));
+    assert!(tried.ended.duration < SOON);
     assert_gone(&tried.out);
 }
 
@@ -142,17 +145,17 @@ fn what_ends_soon_after_it_is_waited_for() {
 fn what_goes_on_printing_is_not_waited_for_either() {
     let tried = tried(&command(&bash("(while :; do echo more; sleep 0.1; done) & echo $! >&2")), &[]);
     assert_eq!((tried.ended.exit, tried.ended.by), (vec![0], EndedBy::HeldPipes));
-    assert!(tried.ended.duration < Duration::from_secs(15));
+    assert!(tried.ended.duration < SOON);
     assert_gone(&tried.err);
 }
 
 #[test]
 fn what_left_its_group_is_abandoned_and_told() {
-    let stages = bash("setsid sleep 20 & echo $!; exit 0");
+    let stages = bash("setsid sleep 1000 & echo $!; exit 0");
     let tried = tried(&Command { grace: SHORT, ..command(&stages) }, &[]);
     assert_eq!((tried.ended.exit, tried.ended.by), (vec![0], EndedBy::HeldPipes));
     assert!(tried.ended.note.unwrap().ends_with("what was kept may be short"));
-    assert!(tried.ended.duration < Duration::from_secs(10));
+    assert!(tried.ended.duration < SOON);
     let pid = tried.out.trim().parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }
@@ -177,7 +180,7 @@ struct Slow;
 
 impl Write for Slow {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Halt::new()?.wait(Duration::from_millis(1200));
+        Halt::new()?.wait(Duration::from_millis(3500));
         Ok(bytes.len())
     }
 
@@ -198,7 +201,7 @@ fn at_a_terminal() {
     let stages = bash("echo $$; bash -c 'read -r password </dev/tty'; exit 0");
     let tried = tried(&command(&stages), &[]);
     assert_eq!((tried.ended.exit, tried.ended.by), (vec![143], EndedBy::AskedForTerminal));
-    assert!(tried.ended.duration < Duration::from_secs(5));
+    assert!(tried.ended.duration < SOON);
     assert_gone(&tried.out);
 }
 

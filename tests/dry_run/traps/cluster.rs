@@ -147,7 +147,7 @@ fn pods_that_are_never_created_are_named_by_the_deployments_condition() {
     let refused = "exceeded quota: pods, requested: pods=1, used: pods=10, limited: pods=10";
     let scenario =
         healthy().new_pods("dpp-worker", Fate::NotCreated { message: refused.into() }, When::RolloutWatched);
-    let ran = Staging::on(scenario).option("--rollout-timeout=1s").run().exits(1);
+    let ran = Staging::on(scenario).option("--rollout-timeout=5s").run().exits(1);
     let stop = &ran.manifest()["stop"];
     assert_eq!((&stop["rule"], &stop["command"]), (&json!(1), &json!("rollout.worker")));
     let observed = stop["observed"].as_str().unwrap();

@@ -14,10 +14,10 @@ const PODS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pods.yaml");
 pub(crate) const NEW_TAG: &str = "v0.4.2.2";
 
 /// So long after a pod runs its fate comes, where the scenario wants the rollout to be watched by then.
-const ROLLOUT_WATCHED: Duration = Duration::from_secs(6);
+const ROLLOUT_WATCHED: Duration = Duration::from_secs(10);
 
 /// The same for what is to come after the API server has ended the first watch of pods.
-const WATCH_CUT: Duration = Duration::from_secs(11);
+const WATCH_CUT: Duration = Duration::from_secs(15);
 
 /// kwok's configuration: the ordinary life of pods, and this scenario's marks.
 pub(crate) fn kwok_config(scenario: &Scenario) -> io::Result<String> {

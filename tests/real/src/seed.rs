@@ -59,7 +59,7 @@ fn name(object: &Value) -> &str {
 fn await_objects(admin: &Kubectl, names: &[&str], condition: &str) -> io::Result<()> {
     let condition = format!("--for={condition}");
     let wait = |extra: &str| {
-        let mut arguments = vec!["wait", "-n", NAMESPACE, "--timeout=60s", extra];
+        let mut arguments = vec!["wait", "-n", NAMESPACE, "--timeout=300s", extra];
         arguments.extend(names);
         admin.run(&arguments)
     };
@@ -78,7 +78,7 @@ fn await_rollouts(admin: &Kubectl, scenario: &Scenario) -> io::Result<()> {
         if stuck {
             let object = format!("deployment/{deployment}");
             let overdue = r#"--for=jsonpath={.status.conditions[?(@.type=="Progressing")].reason}=ProgressDeadlineExceeded"#;
-            admin.run(&["wait", "-n", NAMESPACE, "--timeout=60s", overdue, &object])?;
+            admin.run(&["wait", "-n", NAMESPACE, "--timeout=300s", overdue, &object])?;
         } else {
             await_rollout(admin, deployment)?;
         }
@@ -88,7 +88,7 @@ fn await_rollouts(admin: &Kubectl, scenario: &Scenario) -> io::Result<()> {
 
 fn await_rollout(admin: &Kubectl, deployment: &str) -> io::Result<()> {
     let object = format!("deployment/{deployment}");
-    admin.run(&["rollout", "status", "-n", NAMESPACE, "--timeout=60s", &object])?;
+    admin.run(&["rollout", "status", "-n", NAMESPACE, "--timeout=300s", &object])?;
     Ok(())
 }
 

@@ -45,10 +45,10 @@ fn all_ten_paths_answer() {
 
 #[test]
 fn the_version_is_the_one_that_serves() {
-    for (name, version) in [("healthy", "0.4.2.2"), ("rollout-timeout", "0.4.2.1")] {
+    for (name, version, timeout) in [("healthy", "0.4.2.2", "60s"), ("rollout-timeout", "0.4.2.1", "1s")] {
         let bench = named(name);
         bench.deploy("dpp-api").ok();
-        bench.rollout("dpp-api", "1s");
+        bench.rollout("dpp-api", timeout);
         assert!(bench.curl(&[], "/health").out.contains(version), "{name}");
     }
 }
