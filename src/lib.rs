@@ -6,16 +6,20 @@
 //! | room | what it holds | may import |
 //! | --- | --- | --- |
 //! | [`cli`] | options, and what they ask for | everything |
-//! | [`run`] | the procedure, one file a phase | everything but `cli` |
-//! | [`exec`] | starting and ending subprocesses; the only user of `duct` | pure rooms |
-//! | [`perform`] | what it takes to perform a command: environment, kubeconfig, signals, clock | `exec`, `evidence`, [`inputs`], pure rooms |
+//! | [`run`] | the procedure, one file a phase | everything but `cli`, `verify` and `replay` |
+//! | [`replay`] | runs again what a run ran, and compares | everything but `cli`, `run` and `report` |
+//! | [`verify`] | whether evidence holds, offline | `evidence`, `signature`, `inputs`, `exec`, pure rooms |
+//! | [`report`] | the only printer; consumes events and what was found | `verify`, `replay`, pure rooms |
+//! | [`perform`] | what it takes to perform a command: environment, kubeconfig, signals, clock | `exec`, `evidence`, `inputs`, `error`, pure rooms |
+//! | [`signature`] | ssh-keygen's signature of the sums | `evidence`, `exec`, pure rooms |
 //! | [`evidence`] | the only writer of the evidence tree | pure rooms |
-//! | [`signature`] | ssh-keygen's signature of the sums | `evidence`, `exec` |
-//! | [`verify`] | whether evidence holds, offline | `evidence`, `signature`, [`inputs`], and pure rooms |
-//! | [`replay`] | runs again what a run ran, and compares | everything but `cli` and `report` |
-//! | [`report`] | the only printer; consumes events | pure rooms |
-//! | [`inputs`], [`tools`] | what the run was given, and what it runs with | pure rooms, and `exec`'s types |
-//! | [`runbook`], [`command`], [`facts`], [`moment`], [`events`], [`reading`], [`record`], [`verdict`], [`manifest`], [`texts`] | no I/O, no clock, no environment | each other |
+//! | [`exec`] | starting and ending subprocesses; the only user of `duct` | pure rooms |
+//! | [`tools`] | what a run runs with | `exec`, pure rooms |
+//! | [`inputs`] | what a run was given | pure rooms |
+//! | [`error`] | why a run can't go on | `exec`, `signature`, pure rooms |
+//! | [`runbook`], [`command`], [`facts`], [`moment`], [`events`], [`reading`], [`record`], [`verdict`], [`manifest`], [`texts`] | no I/O, no clock, no environment: the pure rooms | pure rooms |
+//!
+//! A test reads this table.
 
 pub mod cli;
 pub mod command;
