@@ -144,6 +144,16 @@ impl Record {
         record
     }
 
+    /// Whether the run was to apply manifests.
+    pub fn applies(&self) -> bool {
+        self.began.as_ref().is_some_and(|(_, began)| began.options.apply)
+    }
+
+    /// Whether the run had an API key.
+    pub fn with_key(&self) -> bool {
+        self.began.as_ref().is_some_and(|(_, began)| began.with_key)
+    }
+
     /// Adds what an event tells.
     pub fn add(&mut self, event: &Event) {
         let at = event.at;

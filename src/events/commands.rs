@@ -15,6 +15,17 @@ pub enum Effect {
     Changes,
 }
 
+impl Effect {
+    /// As the journal writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Reads => "reads",
+            Self::Asks => "asks",
+            Self::Changes => "changes",
+        }
+    }
+}
+
 /// How a command came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

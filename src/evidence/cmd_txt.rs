@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::command::quote;
-use crate::events::{Effect, EndedBy, Outcome};
+use crate::events::{EndedBy, Outcome};
 use crate::record::{CommandRecord, Record};
-use crate::runbook::Phase;
+use crate::runbook::{Phase, check_id};
 
 /// What stands before the commands, below the head. `@…@` is filled in.
 pub const PRELUDE: &str = include_str!("cmd_prelude.bash");
@@ -132,7 +132,7 @@ pub fn entries(record: &Record, phase: Phase) -> Vec<Entry<'_>> {
 }
 
 fn http_status<'a>(record: &'a Record, id: &str) -> Option<&'a str> {
-    let check = record.checks.iter().find(|check| format!("check.{:02}", check.number) == id);
+    let check = record.checks.iter().find(|check| check_id(check.number) == id);
     let health = record.health.iter().find(|health| health.id == id);
     check
         .map(|check| check.transfer.http_status.as_str())
@@ -142,11 +142,7 @@ fn http_status<'a>(record: &'a Record, id: &str) -> Option<&'a str> {
 fn entry(text: &mut String, entry: &Entry) {
     let intent = &entry.command.intent;
     let outcome = entry.command.outcome.as_ref();
-    let effect = match intent.effect {
-        Effect::Reads => "reads",
-        Effect::Asks => "asks",
-        Effect::Changes => "changes",
-    };
+    let effect = intent.effect.word();
     // Formatting into a String can't fail.
     let _ = writeln!(text, "# {}  ·  {effect}  ·  {}", entry.id, how_it_went(outcome, entry.times));
     // use-context writes every file of the kubeconfig's list a lock: it gets the overlay alone.

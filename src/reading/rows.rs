@@ -187,7 +187,7 @@ fn objects_after(record: &Record, printed: &Printed<'_>) -> Read {
 
 /// The Services the run applies; `None` when it applies nothing, so that all of the namespace count.
 fn services_of_the_manifests(record: &Record) -> Option<Vec<&str>> {
-    let applies = record.began.as_ref().is_some_and(|(_, began)| began.options.apply);
+    let applies = record.applies();
     let objects = record.landings.iter().flat_map(|landed| &landed.objects);
     let services = objects.filter(|object| object.kind == "Service").map(|object| object.name.as_str());
     applies.then(|| services.collect())

@@ -2,7 +2,7 @@
 
 use super::console;
 use super::escape::clipped;
-use super::plan::word;
+use crate::events::Effect;
 use crate::runbook::{
     CHECKS, DEPLOYMENTS, EXIT_CODES, Keep, Permission, STEPS, Step, TROUBLESHOOTING, check_step, document,
     guard_step, render_step, step_for,
@@ -178,10 +178,10 @@ fn runbook_steps() -> Vec<Entry> {
 }
 
 fn command(step: &Step) -> Entry {
-    let effect = match word(step.effect) {
-        "reads" => "It only reads.",
-        "asks" => "It asks for a server-side dry run, which stores nothing.",
-        _ => "It changes the cluster.",
+    let effect = match step.effect {
+        Effect::Reads => "It only reads.",
+        Effect::Asks => "It asks for a server-side dry run, which stores nothing.",
+        Effect::Changes => "It changes the cluster.",
     };
     let why = match step.heading {
         Some(_) => "A command of the runbook.".to_owned(),

@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::command;
 use crate::record::Record;
+use crate::verdict;
 
 /// Where a duration at the end of a line ends.
 const WIDTH: usize = 108;
@@ -110,13 +111,8 @@ pub(super) fn labelled(label: &str, lines: &[impl AsRef<str>]) -> String {
 pub(super) fn pasteable(text: &str, record: &Record, extra: &[(&str, &str)]) -> Option<String> {
     let (_, began) = record.began.as_ref()?;
     let value = |name: &str| {
-        let own = match name {
-            "STAGING_CONTEXT" => Some(began.target.context.as_str()),
-            "STAGING_NAMESPACE" => Some(began.target.namespace.as_str()),
-            "STAGING_BASE_URL" => Some(began.target.base_url.as_str()),
-            _ => extra.iter().find(|(extra, _)| *extra == name).map(|(_, value)| *value),
-        };
-        own.map(str::to_owned)
+        let own = extra.iter().find(|(extra, _)| *extra == name).map(|(_, value)| (*value).to_owned());
+        own.or_else(|| verdict::variable(began, name))
     };
     let mut pipeline = command::parse(text).ok()?.expand(value).ok()?;
     for stage in

@@ -25,7 +25,7 @@ mod verified;
 pub use closing::{Place, closing};
 pub use escape::{printable, printable_lines};
 pub use explain::explain;
-pub use plan::{PlanLine, plan};
+pub use plan::plan;
 pub use refusal::{fail, refuse, short_help};
 pub use replayed::{replayed, replaying};
 pub use screen::{Screen, Verbosity};

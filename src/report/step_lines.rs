@@ -8,7 +8,7 @@ use crate::facts::endpoints::{Assignment, ServiceEndpoints};
 use crate::facts::pods::Pod;
 use crate::facts::rollout::Ending;
 use crate::record::{CheckRecord, Health, Record};
-use crate::runbook::{CHECKS, DEPLOYMENTS, LATENCY_GROUPS};
+use crate::runbook::{Check, DEPLOYMENTS, LATENCY_GROUPS};
 use crate::verdict;
 
 /// How long a message of a program or a server may be on the screen; the whole of it is in the evidence.
@@ -114,7 +114,7 @@ pub(super) fn preflight_notes(record: &Record) -> String {
 }
 
 fn failing_already(failing: &FailingPod, record: &Record) -> String {
-    let applies = record.began.as_ref().is_some_and(|(_, began)| began.options.apply);
+    let applies = record.applies();
     let ours = failing.deployment.as_ref().is_some_and(|name| DEPLOYMENTS.iter().any(|d| d.name == name));
     let ended = failing.failing.word.ends_with("Error");
     let outlook = match (applies && ours, ended) {
@@ -233,8 +233,8 @@ pub(super) fn waited(health: &Health) -> String {
 
 /// The line of a smoke check.
 pub(super) fn check(answer: &CheckRecord, record: &Record) -> String {
-    let Some(row) = CHECKS.iter().find(|check| check.number == answer.number) else { return String::new() };
-    let with_key = record.began.as_ref().is_some_and(|(_, began)| began.with_key);
+    let Some(row) = Check::numbered(answer.number) else { return String::new() };
+    let with_key = record.with_key();
     let passed = verdict::passes(record, answer, &verdict::as_judged);
     let word = if passed { styled(GOOD, "ok  ") } else { styled(BAD, "FAIL") };
     let transfer = &answer.transfer;
@@ -245,7 +245,7 @@ pub(super) fn check(answer: &CheckRecord, record: &Record) -> String {
 
 /// Why a check did not pass.
 pub(super) fn why_failed(answer: &CheckRecord, record: &Record) -> String {
-    let Some(row) = CHECKS.iter().find(|check| check.number == answer.number) else { return String::new() };
+    let Some(row) = Check::numbered(answer.number) else { return String::new() };
     let transfer = &answer.transfer;
     let accepted = verdict::accepted(record, row);
     let error = transfer.error.as_deref().map(|error| clipped(error, MESSAGE));

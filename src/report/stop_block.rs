@@ -6,7 +6,7 @@ use super::step_lines::{self, MESSAGE};
 use crate::events::Outcome;
 use crate::facts::pods::{Failing, Pod};
 use crate::record::{CommandRecord, Record};
-use crate::runbook::{CHECKS, DEPLOYMENTS, Deployment, EVIDENCE_FILES, TROUBLESHOOTING, Trouble};
+use crate::runbook::{Check, DEPLOYMENTS, Deployment, EVIDENCE_FILES, TROUBLESHOOTING, Trouble};
 use crate::verdict::{self, Judgement, Stop};
 
 /// How many of the last lines of a log, of pods, are shown.
@@ -127,13 +127,13 @@ fn in_trouble(pod: &Pod) -> String {
 
 /// The checks that did not pass, one a line.
 pub(super) fn failed_checks(record: &Record) -> Vec<String> {
-    let with_key = record.began.as_ref().is_some_and(|(_, began)| began.with_key);
+    let with_key = record.with_key();
     record
         .checks
         .iter()
         .filter(|answer| !verdict::passes(record, answer, &verdict::as_judged))
         .filter_map(|answer| {
-            let check = CHECKS.iter().find(|check| check.number == answer.number)?;
+            let check = Check::numbered(answer.number)?;
             let why = step_lines::why_failed(answer, record);
             Some(format!("{} {}: {}, {why}", check.id(), check.name(with_key), answer.transfer.http_status))
         })
@@ -226,7 +226,7 @@ fn serving(record: &Record) -> Option<String> {
 
 /// What the run did not come to.
 pub(super) fn not_run(record: &Record) -> String {
-    let applies = record.began.as_ref().is_some_and(|(_, began)| began.options.apply);
+    let applies = record.applies();
     let missing = |prefix: &str| {
         let names = DEPLOYMENTS.iter().filter(|d| command(record, &format!("{prefix}.{}", d.key)).is_none());
         names.map(|deployment| deployment.name).collect::<Vec<_>>()

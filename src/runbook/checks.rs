@@ -40,10 +40,20 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
+/// The id of the check with this number: `check.01`.
+pub fn check_id(number: u8) -> String {
+    format!("check.{number:02}")
+}
+
 impl Check {
     /// The id of its command and of its row: `check.01`.
     pub fn id(&self) -> String {
-        format!("check.{:02}", self.number)
+        check_id(self.number)
+    }
+
+    /// The one with this number.
+    pub fn numbered(number: u8) -> Option<&'static Self> {
+        CHECKS.iter().find(|check| check.number == number)
     }
 
     /// Whether the API key is sent with it, if there is one.

@@ -14,7 +14,9 @@ mod step;
 mod steps;
 mod troubleshooting;
 
-pub use checks::{BODY_CHECKS, BodyCheck, CHECKS, Check, LATENCY_GROUPS, LatencyGroup, SMOKE_THRESHOLD};
+pub use checks::{
+    BODY_CHECKS, BodyCheck, CHECKS, Check, LATENCY_GROUPS, LatencyGroup, SMOKE_THRESHOLD, check_id,
+};
 pub use deployments::{DEPLOYMENTS, Deployment};
 pub use evidence_files::{EVIDENCE_FILES, EvidenceFile};
 pub use exit_codes::{EXIT_CODES, ExitCode, exit_of_signal};

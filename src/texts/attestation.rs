@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::events::Began;
 use crate::facts::pods::{self, Image};
 use crate::record::Record;
-use crate::runbook::CHECKS;
+use crate::runbook::Check;
 use crate::verdict::{self, Judgement, State, Verdict};
 
 /// <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>
@@ -140,7 +140,7 @@ fn tests(record: &Record, began: &Began, judgement: &Judgement) -> (Vec<String>,
         .filter(|criterion| criterion.state != State::NotEvaluated)
         .map(|criterion| (criterion.id.clone(), criterion.state == State::Met));
     let checks = record.checks.iter().filter_map(|answer| {
-        let check = CHECKS.iter().find(|check| check.number == answer.number)?;
+        let check = Check::numbered(answer.number)?;
         let name = format!("{} {}", check.id(), check.name(began.with_key));
         Some((name, verdict::passes(record, answer, &verdict::as_judged)))
     });

@@ -29,7 +29,7 @@ struct CheckResult {
 
 /// `smoke/results.json`: each check and its answer, the old script's keys first.
 pub fn results(record: &Record) -> String {
-    let with_key = record.began.as_ref().is_some_and(|(_, began)| began.with_key);
+    let with_key = record.with_key();
     let checks = record
         .checks
         .iter()

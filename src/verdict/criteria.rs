@@ -5,7 +5,7 @@ use crate::facts::endpoints::{Assignment, ServiceEndpoints};
 use crate::facts::pods::Pod;
 use crate::facts::rollout::Ending;
 use crate::record::Record;
-use crate::runbook::{BODY_CHECKS, CHECKS, DEPLOYMENTS, EVIDENCE_FILES};
+use crate::runbook::{BODY_CHECKS, CHECKS, DEPLOYMENTS, EVIDENCE_FILES, check_id};
 
 /// A row: a line of the runbook's Success Criteria.
 pub struct Criterion {
@@ -192,7 +192,7 @@ fn ten_of_ten(record: &Record, lens: Lens) -> Evaluation {
         .checks
         .iter()
         .filter(|answer| !passes(record, answer, lens))
-        .map(|answer| format!("check.{:02}", answer.number))
+        .map(|answer| check_id(answer.number))
         .collect();
     let observed = format!("{}/{} PASS", record.checks.len() - failed.len(), CHECKS.len());
     let commands = if failed.is_empty() { check_ids() } else { failed.clone() };
@@ -227,7 +227,7 @@ fn no_5xx(record: &Record, _lens: Lens) -> Evaluation {
     let errors: Vec<_> =
         record.checks.iter().filter(|answer| answer.transfer.http_status.starts_with('5')).collect();
     let told: Vec<String> =
-        errors.iter().map(|a| format!("check.{:02}: {}", a.number, a.transfer.http_status)).collect();
+        errors.iter().map(|a| format!("{}: {}", check_id(a.number), a.transfer.http_status)).collect();
     let observed = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
     judged(errors.is_empty(), observed, check_ids())
 }

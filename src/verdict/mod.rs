@@ -117,14 +117,14 @@ pub fn out_of_sight(record: &Record) -> Option<&str> {
 
 /// Whether an answer passes its check.
 pub fn passes(record: &Record, answer: &CheckRecord, lens: Lens) -> bool {
-    let Some(check) = CHECKS.iter().find(|check| check.number == answer.number) else { return false };
+    let Some(check) = Check::numbered(answer.number) else { return false };
     let accepted = accepted(record, check).contains(&answer.transfer.http_status.as_str());
     lens(&check.id(), accepted && answer.transfer.exit_code == 0)
 }
 
 /// The statuses a check takes in this run.
 pub fn accepted(record: &Record, check: &Check) -> &'static [&'static str] {
-    check.accepted(record.began.as_ref().is_some_and(|(_, began)| began.with_key))
+    check.accepted(record.with_key())
 }
 
 /// What a variable of the rows is in a run; `None`: nothing, or what the run met on the cluster.

@@ -256,7 +256,7 @@ fn failed_last(pod: &Pod) -> Option<Failing> {
 fn excuse(record: &Record, name: &str, uid: &str) -> Option<String> {
     let (_, failing) = record.pods_before.as_ref()?;
     let before = failing.iter().find(|before| before.pod == name && before.uid == uid)?;
-    let applies = record.began.as_ref().is_some_and(|(_, began)| began.options.apply);
+    let applies = record.applies();
     if !applies || record.rollouts.len() == DEPLOYMENTS.len() {
         return None;
     }
