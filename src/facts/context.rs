@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::Unreadable;
 use super::json::{document, non_empty};
 
-/// What to ask `kubectl config view --minify -o` for: the context's own entry as JSON, then its server.
-pub const JSONPATH: &str = r#"jsonpath={.contexts[0].context}{"\n"}{.clusters[0].cluster.server}"#;
-
 /// A context of the kubeconfig.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {

@@ -61,21 +61,6 @@ impl Deployment {
         });
         refused.map(|condition| condition.message.as_str())
     }
-
-    /// Whether `rollout status` would call it rolled out, by the rule of kubectl's `DeploymentStatusViewer`:
-    /// the controller has seen the newest spec, all wanted pods are updated and available, no old one is left.
-    pub fn converged(&self) -> bool {
-        self.generation <= self.observed_generation
-            && self.updated >= self.wanted
-            && self.replicas <= self.updated
-            && self.available >= self.updated
-    }
-
-    /// The selector as `kubectl logs -l` takes it: `app=dpp-api,tier=web`.
-    pub fn label_selector(&self) -> String {
-        let pairs: Vec<_> = self.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        pairs.join(",")
-    }
 }
 
 /// Reads a list of Deployments, or a single one.
@@ -183,7 +168,6 @@ mod tests {
             (3, 3, 0, 3, 3)
         );
         assert_eq!(found.revision.as_deref(), Some("2"));
-        assert_eq!(found.label_selector(), "app=dpp-api,tier=web");
         assert_eq!(found.conditions.len(), 2);
     }
 
@@ -200,21 +184,7 @@ mod tests {
         let made =
             br#"{"kind":"Deployment","metadata":{"name":"a","generation":1,"annotations":null},"status":{}}"#;
         let made = deployments(made).unwrap().remove(0);
-        assert_eq!((made.wanted, made.revision.clone(), made.converged()), (1, None, false));
-    }
-
-    #[test]
-    fn converged_is_what_rollout_status_waits_for() {
-        let done = Deployment { updated: 3, ..refused() };
-        assert!(done.converged());
-        assert!(Deployment { wanted: 0, replicas: 0, updated: 0, available: 0, ..done.clone() }.converged());
-        assert!(!Deployment { generation: 3, ..done.clone() }.converged(), "not observed yet");
-        assert!(
-            !Deployment { updated: 2, replicas: 2, available: 2, ..done.clone() }.converged(),
-            "not all updated"
-        );
-        assert!(!Deployment { replicas: 4, ..done.clone() }.converged(), "an old one is left");
-        assert!(!Deployment { available: 2, ..done }.converged(), "not all available");
+        assert_eq!((made.wanted, made.revision), (1, None));
     }
 
     #[test]
@@ -227,7 +197,7 @@ mod tests {
     fn no_bytes_panic() {
         hostile::survives(REFUSED, |bytes| {
             for found in deployments(bytes).into_iter().flatten() {
-                let _ = (found.failed_create(), found.converged(), found.label_selector());
+                let _ = found.failed_create();
             }
         });
     }

@@ -93,11 +93,6 @@ pub fn stops(status: &str, extra: &[String]) -> bool {
     STOP_WORDS.contains(&status) || extra.iter().any(|word| word == status)
 }
 
-/// Whether a READY says that all containers are: `3/3`. A pod without any (`0/0`) is not.
-pub fn all_ready(ready: &str) -> bool {
-    counts(ready).is_some_and(|(ready, all)| ready == all && all > 0)
-}
-
 fn counts(ready: &str) -> Option<(u32, u32)> {
     let (ready, all) = ready.split_once('/')?;
     Some((ready.parse().ok()?, all.parse().ok()?))
@@ -198,19 +193,10 @@ mod tests {
         assert!(stops("OOMKilled", &extra) && !stops("Init:OOMKilled", &extra));
     }
 
-    #[test]
-    fn ready_means_all_of_some() {
-        for (ready, all) in
-            [("3/3", true), ("2/3", false), ("0/0", false), ("3", false), ("/", false), ("a/a", false)]
-        {
-            assert_eq!(all_ready(ready), all, "{ready}");
-        }
-    }
-
     proptest! {
         #[test]
         fn no_line_panics(line in any::<String>(), event in "(ADDED|MODIFIED|DELETED|EVENT|ERROR)[ \t]?") {
-            let _ = (watch_row(&line), list_row(&line), watch_row(&(event + &line)), all_ready(&line));
+            let _ = (watch_row(&line), list_row(&line), watch_row(&(event + &line)));
         }
 
         #[test]

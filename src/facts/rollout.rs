@@ -82,13 +82,6 @@ fn known(line: &str) -> Option<Ending> {
     }
 }
 
-/// The last thing it said it was waiting for, on standard output:
-/// `Waiting for deployment "dpp-api" rollout to finish: 0 of 3 updated replicas are available...`
-pub fn last_waiting(stdout: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(stdout);
-    text.lines().rfind(|line| line.starts_with("Waiting for ")).map(|line| line.trim_end().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::hostile;
@@ -138,21 +131,11 @@ mod tests {
     }
 
     #[test]
-    fn the_last_wait_is_told() {
-        let stdout = b"Waiting for deployment spec update to be observed...\n\
-            Waiting for deployment \"dpp-api\" rollout to finish: 1 out of 3 new replicas have been updated...\n\
-            deployment \"dpp-api\" successfully rolled out\n";
-        let expected = "Waiting for deployment \"dpp-api\" rollout to finish: 1 out of 3 new replicas have been updated...";
-        assert_eq!(last_waiting(stdout).as_deref(), Some(expected));
-        assert_eq!(last_waiting(b""), None);
-    }
-
-    #[test]
     fn no_bytes_panic() {
         hostile::survives(
             "error: deployment \"x\" exceeded its progress deadline\nWaiting for x\n",
             |bytes| {
-                drop((ending(1, bytes), last_waiting(bytes)));
+                drop(ending(1, bytes));
             },
         );
     }

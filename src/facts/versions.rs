@@ -17,17 +17,6 @@ pub struct Version {
 }
 
 impl Version {
-    /// Whether this is the wanted version or a later one, by major and minor alone: what follows them
-    /// (`-dispatcher`, `+k3s1`, `-gke.1234`) is the vendor's, and means nothing to us.
-    pub fn meets(&self, major: u32, minor: u32) -> bool {
-        (self.major, self.minor) >= (major, minor)
-    }
-
-    /// The two numbers, as people say them: `1.32`.
-    pub fn short(&self) -> String {
-        format!("{}.{}", self.major, self.minor)
-    }
-
     /// Reads the first two numbers of `text`, whatever stands before them (`v1.32.4`, `1.7.1`).
     fn read(text: &str) -> Option<Self> {
         let (major, rest) = text.trim_start_matches(|c: char| !c.is_ascii_digit()).split_once('.')?;
@@ -131,7 +120,6 @@ mod tests {
     fn kubectl_of_a_vendor_is_known_by_its_numbers() {
         let found = kubectl_client(DISPATCHER.as_bytes()).unwrap();
         assert_eq!(found, version("v1.32.4-dispatcher", 1, 32));
-        assert_eq!(found.short(), "1.32");
     }
 
     #[test]
@@ -146,15 +134,6 @@ mod tests {
         assert!(error.why.contains(r#""main" is no version"#), "{error}");
         let error = kubectl_client(b"{}").unwrap_err();
         assert!(error.why.contains("no clientVersion"), "{error}");
-    }
-
-    #[test]
-    fn meets_compares_numbers_and_not_texts() {
-        for (major, minor, meets) in
-            [(1, 26, false), (1, 27, true), (1, 100, true), (0, 99, false), (2, 0, true)]
-        {
-            assert_eq!(version("", major, minor).meets(1, 27), meets, "{major}.{minor}");
-        }
     }
 
     #[test]
