@@ -17,7 +17,7 @@ pub use head::{HeadFilter, SECRET_FIELDS};
 pub use journal::{Journal, events_of};
 pub use lock::{Lock, LockError};
 pub use room::{LEAST_FREE, Reserve, free};
-pub use rotation::{Link, latest, latest_run, links, make_room};
+pub use rotation::{Link, Told, latest, latest_run, links, make_room};
 pub use sums::{
     ABOVE_THE_SUMS, ATTESTATION, SIGNATURE, SUMS, seal, sha256_of, sha256_of_bytes, sha256_of_file,
 };

@@ -21,8 +21,10 @@ impl Kubeconfig {
     /// # Errors
     /// When there is no temporary folder, or a path of the list holds a colon.
     pub fn new(users: Option<&OsStr>, home: Option<&OsStr>, folder: &Path) -> Result<Self, Error> {
-        let setup =
-            |cause: std::io::Error| Error::Setup { what: "a temporary folder", cause: cause.to_string() };
+        let setup = |cause: std::io::Error| Error::Setup {
+            what: "a temporary folder (TMPDIR)",
+            cause: cause.to_string(),
+        };
         let own = tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(setup)?;
         let overlay = own.path().join("kubeconfig").into_os_string();
         let mut list = vec![PathBuf::from(&overlay)];
@@ -35,8 +37,10 @@ impl Kubeconfig {
             ),
             None => list.extend(home.map(|home| Path::new(home).join(".kube/config"))),
         }
-        let list = std::env::join_paths(list)
-            .map_err(|cause| Error::Setup { what: "KUBECONFIG", cause: cause.to_string() })?;
+        let list = std::env::join_paths(list).map_err(|_| Error::Setup {
+            what: "KUBECONFIG or TMPDIR",
+            cause: "a path with a colon can't stand in a list of paths".to_owned(),
+        })?;
         let kubeconfig = Self { overlay, list, _folder: own };
         // Newer kubectls warn of a file on the list that is not there.
         kubeconfig.write("apiVersion: v1\nkind: Config\n")?;

@@ -79,8 +79,9 @@ impl Run {
 
 fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Place, NotBegun> {
     if job.scope != Scope::Whole {
-        let folder =
-            tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(Error::from)?.keep();
+        let no_folder =
+            |cause: io::Error| Error::Setup { what: "a temporary folder (TMPDIR)", cause: cause.to_string() };
+        let folder = tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(no_folder)?.keep();
         let folder = Utf8PathBuf::from_path_buf(folder).map_err(|path| Error::Setup {
             what: "a temporary folder",
             cause: format!("{} is not UTF-8", path.display()),
