@@ -224,7 +224,6 @@ fn job(
         },
         manifests: root.join(sources.manifests),
         evidence: root.join(evidence),
-        paths: surroundings.absolute_paths(),
         root,
         argv,
         verbosity: match (common.quiet, common.verbose) {

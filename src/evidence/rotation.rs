@@ -51,8 +51,9 @@ pub struct Told {
 /// # Errors
 /// When the root can't be read.
 pub fn links(root: &Utf8Path) -> io::Result<Vec<Link>> {
-    let names = root.read_dir_utf8()?.map(|entry| Ok(entry?.file_name().to_owned()));
-    let mut names: Vec<String> = names.collect::<io::Result<_>>()?;
+    // A name that is no text is none of a run's.
+    let names = root.read_dir_utf8()?.filter_map(|entry| Some(entry.ok()?.file_name().to_owned()));
+    let mut names: Vec<String> = names.collect();
     names.retain(|name| age(name).is_some() && root.join(name).join("manifest.json").is_file());
     names.sort_unstable_by(|one, other| age(one).cmp(&age(other)));
     let link = |dir: String| {

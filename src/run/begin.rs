@@ -59,6 +59,7 @@ impl Run {
         let ledger = Ledger::new(clock, journal().map_err(Error::from)?, Screen::new(job.verbosity));
         let run = Self {
             programs,
+            paths: surroundings.absolute_paths(),
             kubeconfig,
             tree,
             ledger,

@@ -102,7 +102,7 @@ impl Run {
             programs: &self.programs,
             tree: &self.tree,
             kubeconfig: &self.kubeconfig,
-            paths: &self.job.paths,
+            paths: &self.paths,
             key: self.job.inputs.api_key.as_ref(),
             clock: &self.ledger.clock,
             hurry: &self.signals.second,

@@ -46,8 +46,6 @@ pub struct Job {
     pub manifests: Utf8PathBuf,
     /// The folder of the dated evidence folders.
     pub evidence: Utf8PathBuf,
-    /// Variables that name a file by a path relative to our current folder, made absolute for the children.
-    pub paths: Vec<(OsString, OsString)>,
     /// What stood on the command line.
     pub argv: Vec<String>,
     /// How much is shown.
@@ -89,6 +87,8 @@ impl From<Error> for Break {
 struct Run {
     job: Job,
     programs: Programs,
+    /// Variables that name a file by a path relative to our current folder, made absolute for the children.
+    paths: Vec<(OsString, OsString)>,
     kubeconfig: Kubeconfig,
     tree: Tree,
     ledger: Ledger,

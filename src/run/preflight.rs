@@ -22,7 +22,6 @@ impl Run {
     }
 
     fn keep_manifests(&self) -> Result<(), Break> {
-        fs_err::create_dir_all(self.tree.path("inputs/k8s")).map_err(Error::from)?;
         if !self.job.options.apply {
             return Ok(());
         }
