@@ -33,7 +33,7 @@ pub enum SignatureError {
 /// # Errors
 /// What ssh-keygen says: there is no such key, or nobody to ask for its passphrase.
 pub fn try_key(programs: &Programs, key: &Utf8Path, halt: &Halt) -> Result<(), SignatureError> {
-    sign_file(programs, Path::new("/dev/null"), key, halt).map(drop)
+    sign_file(programs, Path::new("/dev/null"), key, halt, &[halt]).map(drop)
 }
 
 /// The signature of `SHA256SUMS` in `folder` by a private key, or by the one of a public key that ssh-agent holds.
@@ -44,18 +44,20 @@ pub fn sign(
     programs: &Programs,
     folder: &Utf8Path,
     key: &Utf8Path,
-    halt: &Halt,
+    hurry: &Halt,
 ) -> Result<Vec<u8>, SignatureError> {
-    sign_file(programs, folder.join(SUMS).as_std_path(), key, halt)
+    sign_file(programs, folder.join(SUMS).as_std_path(), key, hurry, &[])
 }
 
 fn sign_file(
     programs: &Programs,
     file: &Path,
     key: &Utf8Path,
-    halt: &Halt,
+    hurry: &Halt,
+    halts: &[&Halt],
 ) -> Result<Vec<u8>, SignatureError> {
-    keygen(programs, Some(file), &["-Y", "sign", "-q", "-n", "file", "-f", key.as_str()], halt)
+    let words = ["-Y", "sign", "-q", "-n", "file", "-f", key.as_str()];
+    keygen(programs, Some(file), &words, hurry, halts)
 }
 
 /// Who signed `SHA256SUMS` in `folder`, of those that `signers` holds: a public key, or the allowed signers of
@@ -76,7 +78,7 @@ pub fn signed_by(
     let time = at.map(|at| format!("-Overify-time={}", at.0.strftime("%Y%m%d%H%M%S")));
     let ask = |file: Option<&Path>, words: &[&str]| {
         let words: Vec<&str> = words.iter().copied().chain(time.as_deref()).collect();
-        keygen(programs, file, &words, &never)
+        keygen(programs, file, &words, &never, &[])
     };
     let found = ask(None, &["-Y", "find-principals", "-f", &allowed, "-s", signature.as_str()])?;
     // One key may be several people's, and not all of them may sign files.
@@ -110,7 +112,8 @@ fn keygen(
     programs: &Programs,
     stdin: Option<&Path>,
     words: &[&str],
-    halt: &Halt,
+    hurry: &Halt,
+    halts: &[&Halt],
 ) -> Result<Vec<u8>, SignatureError> {
     let not_run = |cause: String| SignatureError::NotRun(cause);
     let stage = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
@@ -127,12 +130,13 @@ fn keygen(
         stdin: None,
         deadline: DEADLINE,
         grace: exec::GRACE,
-        hurry: Some(halt),
+        hurry: Some(hurry),
     };
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let ended =
-        exec::run(&command, &mut stdout, &mut stderr, &[halt]).map_err(|error| not_run(error.to_string()))?;
-    if ended.exit.iter().all(|status| *status == 0) {
+        exec::run(&command, &mut stdout, &mut stderr, halts).map_err(|error| not_run(error.to_string()))?;
+    // One that was halted before it began has no status.
+    if ended.exit.len() == stages.len() && ended.exit.iter().all(|status| *status == 0) {
         return Ok(stdout);
     }
     let said =

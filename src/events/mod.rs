@@ -168,7 +168,7 @@ pub enum What {
         asks: u32,
         /// The last answer's status; `000` when there was none.
         http_status: String,
-        /// From the end of the rollout to the last answer, in ms.
+        /// From the first question to the last answer, in ms.
         waited_ms: u64,
         /// How long it may take, in ms.
         limit_ms: u64,

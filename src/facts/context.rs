@@ -21,7 +21,7 @@ pub struct Context {
     pub server: Option<String>,
 }
 
-/// Reads what `kubectl config view --minify` printed for [`JSONPATH`].
+/// Reads what `kubectl config view --minify` printed for the row `context`.
 ///
 /// # Errors
 /// When the first line is not a context's JSON.

@@ -159,6 +159,8 @@ fn ask_git(program: &Path, folder: &Utf8Path, arguments: &[&str]) -> Result<Stri
     if ended.exit == [0] {
         return Ok(String::from_utf8_lossy(&stdout).trim().to_owned());
     }
-    let said = String::from_utf8_lossy(&stderr).lines().next().map(str::to_owned);
+    let stderr = String::from_utf8_lossy(&stderr);
+    let fatal = stderr.lines().find(|line| line.starts_with("fatal: "));
+    let said = fatal.or(stderr.lines().next()).map(str::to_owned);
     Err(ended.by.says().map(str::to_owned).or(said).unwrap_or_else(|| "it failed without a word".to_owned()))
 }

@@ -235,15 +235,15 @@ impl<'a> Replay<'a> {
     /// Reads the run's context in the kubeconfig here, and gives it to all commands as the run did. What evidence says
     /// of it counts for nothing: it could mean another cluster of this kubeconfig.
     fn take_the_context_as_it_is_here(&self) -> Result<Context, CannotReplay> {
-        let done = self.perform(&self.filled_in("context")?, None)?;
-        let read = self.events(&done)?.into_iter().find_map(|what| match what {
+        let (outcome, events) = self.ask("context")?;
+        let read = events.into_iter().find_map(|what| match what {
             What::ContextRead(context) => Some(context),
             _ => None,
         });
         let name = &self.began.target.context;
         let context = read.ok_or_else(|| match self.signals.number() {
             Some(signal) => CannotReplay::Interrupted(signal),
-            None => CannotReplay::NoContext { name: name.clone(), said: done.outcome.why().to_owned() },
+            None => CannotReplay::NoContext { name: name.clone(), said: outcome.why().to_owned() },
         })?;
         self.kubeconfig.write(&texts::overlay(name, &context))?;
         Ok(context)
@@ -254,20 +254,28 @@ impl<'a> Replay<'a> {
         if self.record.server_version.is_none() {
             return Ok(());
         }
-        let done = self.perform(&self.filled_in("server")?, None)?;
+        let (outcome, _) = self.ask("server")?;
         match self.signals.number() {
             Some(signal) => Err(CannotReplay::Interrupted(signal)),
-            None if done.outcome.succeeded() => Ok(()),
+            None if outcome.succeeded() => Ok(()),
             None => Err(CannotReplay::NoAnswer {
                 evidence: self.then.root().to_owned(),
                 context: self.began.target.context.clone(),
-                said: done.outcome.why().to_owned(),
+                said: outcome.why().to_owned(),
             }),
         }
     }
 
-    fn filled_in(&self, id: &str) -> Result<Call, Error> {
-        Call::filled_in(runbook::step(id), self.now.forms(), |name| verdict::variable(self.began, name))
+    /// Asks what will be asked again in its turn: only then it stands in its files.
+    fn ask(&self, id: &str) -> Result<(Outcome, Vec<What>), CannotReplay> {
+        let row = runbook::step(id);
+        let call = Call::filled_in(row, self.now.forms(), |name| verdict::variable(self.began, name))?;
+        let done = self.perform(&call, None)?;
+        let events = self.events(&done)?;
+        for stretch in done.outcome.stdout.iter().chain(&done.outcome.stderr) {
+            fs_err::remove_file(self.now.path(&stretch.file))?;
+        }
+        Ok((done.outcome, events))
     }
 
     /// What is to be run, with what came of it then, or why it is left out.

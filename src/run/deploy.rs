@@ -37,7 +37,6 @@ impl Run {
     }
 
     /// Step 3: one rollout after the other, as the runbook waits. A STOP by the watch ends the waiting at once.
-    /// Returns when it ended: stop rule 3 counts from there.
     pub(super) fn rollout(&self) -> Result<(), Break> {
         let start = Instant::now();
         for deployment in DEPLOYMENTS {

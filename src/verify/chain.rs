@@ -38,8 +38,9 @@ fn by_their_manifests(links: Vec<Link>) -> (BTreeMap<String, Link>, Vec<Check>) 
         match link.sha256.clone() {
             None => apart.push(found(link.dir, "its manifest can't be read")),
             Some(sha256) => {
+                let why = format!("{} has the same manifest", link.dir);
                 let same = by_hash.insert(sha256, link);
-                apart.extend(same.map(|same: Link| found(same.dir, "another folder has the same manifest")));
+                apart.extend(same.map(|same: Link| found(same.dir, &why)));
             }
         }
     }

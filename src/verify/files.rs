@@ -43,8 +43,9 @@ pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<C
     let others = others.iter().map(|other| format!("{other} is no file"));
     if !evidence.has(SUMS) {
         let above = ABOVE_THE_SUMS.into_iter().filter(|file| evidence.has(file));
-        // The attestation is written just before the sums.
-        let above = above.filter(|file| *file != ATTESTATION || evidence.record.ended.is_none());
+        // The attestation is written just before the sums, by a run that ended or could not.
+        let was_closing = evidence.record.ended.is_some() || evidence.record.failed.is_some();
+        let above = above.filter(|file| *file != ATTESTATION || !was_closing);
         let above = above.map(|file| format!("{file} is there, and no {SUMS} that it could be of"));
         let what = "there are only files, and only of the run";
         let found = others.chain(above).collect();

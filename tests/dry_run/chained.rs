@@ -27,7 +27,7 @@ fn the_chain_of_runs_is_walked_over_days_and_a_gap_is_found() {
     std::fs::create_dir(&copy).unwrap();
     std::fs::copy(root.join("20260102/manifest.json"), copy.join("manifest.json")).unwrap();
     let (status, said) = chain();
-    assert!(status == Some(1) && said.contains("another folder has the same manifest"), "{said}");
+    assert!(status == Some(1) && said.contains("20260103 has the same manifest"), "{said}");
     std::fs::remove_dir_all(copy).unwrap();
 
     std::fs::rename(root.join("20260102"), root.join("elsewhere")).unwrap();

@@ -19,6 +19,12 @@ fn a_value_that_is_a_part_of_a_pods_name() {
 }
 
 #[test]
+fn a_value_that_a_placeholder_brought_into_a_manifest() {
+    let staging = Staging::of("healthy").with("DB_PASSWORD", "dpp-api:v0.4");
+    holds(&staging.with("STAGING_REDACT", "DB_PASSWORD").run().exits(2));
+}
+
+#[test]
 fn a_list_that_could_not_be_read() {
     // The last look at the objects, after the rollouts.
     let stray = r#"if [[ $* == *rollout* ]]; then : >"$0.rolled"; fi

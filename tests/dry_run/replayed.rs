@@ -52,6 +52,8 @@ fn right_after_the_run_nothing_has_changed_and_nothing_is_written_but_the_new_fo
         // Files of the same names, and nothing of the key.
         let now = files_below(&replayed.folder.path().join("new/now"));
         assert!(now.len() > 20, "{:?}", now.keys());
+        let server = "preflight/out/server.out";
+        assert_eq!(now.get(server), was.get(server), "it stands there once");
         for (file, bytes) in &now {
             assert!(was.contains_key(file), "{file}");
             assert!(!String::from_utf8_lossy(bytes).contains(KEY), "{file}");
