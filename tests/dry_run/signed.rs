@@ -92,6 +92,19 @@ fn a_key_that_does_not_sign_is_refused_before_anything_is_run() {
 }
 
 #[test]
+fn a_run_that_was_interrupted_twice_is_signed_too() {
+    let keys = tempfile::tempdir().unwrap();
+    let ours = key(keys.path(), "ours", "");
+    // Told to end, it ends nothing but interrupts once more.
+    let twice = "[[ $* == *'rollout status'* ]] || exec \"$REAL\" \"$@\"
+        trap 'kill -INT $PPID' TERM; kill -INT $PPID; while :; do sleep 0.1 & wait; done";
+    let staging = Staging::of("healthy").in_place_of("kubectl", twice);
+    let ran = staging.option(&format!("--sign-with={}", text(&ours))).run().exits(130);
+    let (status, said) = verify(&ran.evidence(), &["--signed-by", text(&ours.with_extension("pub"))]);
+    assert!(status == Some(0) && said.contains("signed: Good \"file\" signature for "), "{said}");
+}
+
+#[test]
 fn a_signal_while_the_key_is_tried_ends_the_run() {
     let waits = "kill -INT $PPID; exec sleep 1000";
     let staging = Staging::of("healthy").in_place_of("ssh-keygen", waits).option("--sign-with=key");
