@@ -225,7 +225,13 @@ fn checks(table: &mut Table, asked: &Asked) {
 fn logs(table: &mut Table, _: &Asked) {
     const BYTES: u64 = 1 << 30;
     let stage = Stage::long_logs(BYTES);
-    let peak = peak_of(quiet(stage.command(TOOL).arg("run")).spawn().unwrap());
+    // With a key, all forms of which are looked for.
+    let with_key = || {
+        let mut command = stage.command(TOOL);
+        command.env("STAGING_API_KEY", "sk_figures_0123456789");
+        command
+    };
+    let peak = peak_of(quiet(with_key().arg("run")).spawn().unwrap());
     let manifest = manifest(stage.folder());
     let kept = evidence(stage.folder()).join("dump_logs/app_logs_tail.txt");
     let dumps: Vec<&Value> = manifest["commands"]
@@ -239,7 +245,7 @@ fn logs(table: &mut Table, _: &Asked) {
     assert!(count > 0 && bytes >= count * BYTES, "{bytes} bytes of {count} logs were kept");
     let again = stage.folder().join("again");
     let peak_again = peak_of(
-        quiet(stage.command(TOOL).arg("replay").arg(evidence(stage.folder())).arg("--into").arg(&again))
+        quiet(with_key().arg("replay").arg(evidence(stage.folder())).arg("--into").arg(&again))
             .spawn()
             .unwrap(),
     );
