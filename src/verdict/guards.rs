@@ -267,8 +267,8 @@ fn named_value(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     let held = |manifest: &ManifestFile| {
         let mut names: BTreeSet<&str> = manifest.holds_named.iter().map(String::as_str).collect();
         // One that is there only once the placeholders are filled in.
-        let row = DEPLOYMENTS.iter().find(|row| row.manifest == manifest.file)?;
-        let rendered = record.outcome(&format!("render.{}", row.key));
+        let row = DEPLOYMENTS.iter().find(|row| row.manifest == manifest.file);
+        let rendered = row.and_then(|row| record.outcome(&format!("render.{}", row.key)));
         let taken_out = rendered.into_iter().flat_map(|outcome| &outcome.redactions);
         names.extend(taken_out.map(|redaction| redaction.name.as_str()));
         let (file, names) = (&manifest.file, names.into_iter().collect::<Vec<_>>().join(" and "));
