@@ -5,6 +5,18 @@ use tempfile::TempDir;
 
 use crate::error::Error;
 
+/// A new folder that nobody else may look into.
+///
+/// # Errors
+/// When the system gives none.
+pub fn temporary_folder() -> Result<TempDir, Error> {
+    let setup = |cause: std::io::Error| Error::Setup {
+        what: "a temporary folder (TMPDIR)",
+        cause: cause.to_string(),
+    };
+    tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(setup)
+}
+
 /// The run's kubeconfig: an overlay of ours before the user's own files, which stay untouched and unlocked.
 pub struct Kubeconfig {
     /// The overlay's path.
@@ -21,11 +33,7 @@ impl Kubeconfig {
     /// # Errors
     /// When there is no temporary folder, or a path of the list holds a colon.
     pub fn new(users: Option<&OsStr>, home: Option<&OsStr>, folder: &Path) -> Result<Self, Error> {
-        let setup = |cause: std::io::Error| Error::Setup {
-            what: "a temporary folder (TMPDIR)",
-            cause: cause.to_string(),
-        };
-        let own = tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(setup)?;
+        let own = temporary_folder()?;
         let overlay = own.path().join("kubeconfig").into_os_string();
         let mut list = vec![PathBuf::from(&overlay)];
         match users {

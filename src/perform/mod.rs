@@ -24,7 +24,7 @@ use crate::reading;
 use crate::runbook::Step;
 
 pub use clock::Clock;
-pub use kubeconfig::Kubeconfig;
+pub use kubeconfig::{Kubeconfig, temporary_folder};
 pub use signals::Signals;
 pub use surroundings::{Surroundings, find_root};
 

@@ -7,7 +7,7 @@ mod rows;
 
 pub use eyes::{Eyes, Look, SHOWN_GOING, TERMINATING};
 
-use crate::events::{Outcome, What};
+use crate::events::{Outcome, Stretch, What};
 use crate::facts::curl::Transfer;
 use crate::facts::pods::{self, Pod};
 use crate::facts::{Unreadable, curl, stderr};
@@ -36,6 +36,11 @@ pub fn events(record: &Record, printed: &Printed<'_>) -> Result<Vec<What>, Unrea
 /// Whether what follows from the command of this id needs its standard output.
 pub fn needs_stdout(id: &str) -> bool {
     row(id).is_some_and(|row| row.stdout)
+}
+
+/// Where that stands, if it is needed and was kept.
+pub fn needed_stdout(outcome: &Outcome) -> Option<&Stretch> {
+    outcome.stdout.as_ref().filter(|_| needs_stdout(&outcome.id))
 }
 
 fn row(id: &str) -> Option<&'static rows::Row> {

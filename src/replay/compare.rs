@@ -84,8 +84,7 @@ fn judged_by(row: &Step, record: &Record, side: &Side<'_>) -> io::Result<Vec<Str
     if OF_ITS_MOMENT.contains(&&*row.id) {
         return Ok(lines);
     }
-    let needed = outcome.stdout.as_ref().filter(|_| reading::needs_stdout(&outcome.id));
-    let stdout = tree.read(needed)?;
+    let stdout = tree.read(reading::needed_stdout(outcome))?;
     match reading::events(record, &Printed { outcome, stdout: &stdout, stderr: &stderr }) {
         Ok(events) => lines.extend(events.iter().flat_map(facts)),
         Err(error) => lines.push(error.to_string()),

@@ -110,10 +110,7 @@ pub(super) fn labelled(label: &str, lines: &[impl AsRef<str>]) -> String {
 /// Every `kubectl` gets the run's context: a person's own current context may be another one.
 pub(super) fn pasteable(text: &str, record: &Record, extra: &[(&str, &str)]) -> Option<String> {
     let (_, began) = record.began.as_ref()?;
-    let value = |name: &str| {
-        let own = extra.iter().find(|(extra, _)| *extra == name).map(|(_, value)| (*value).to_owned());
-        own.or_else(|| verdict::variable(began, name))
-    };
+    let value = |name: &str| verdict::variable_or(began, extra, name);
     let mut pipeline = command::parse(text).ok()?.expand(value).ok()?;
     for stage in
         pipeline.stages.iter_mut().filter(|stage| stage.first().is_some_and(|name| name == "kubectl"))

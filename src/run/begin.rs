@@ -12,7 +12,7 @@ use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, cmd_txt, sh
 use crate::exec::{Halt, Programs};
 use crate::inputs::Inputs;
 use crate::manifest::Manifest;
-use crate::perform::{Clock, Kubeconfig, Signals, Surroundings, forms};
+use crate::perform::{Clock, Kubeconfig, Signals, Surroundings, forms, temporary_folder};
 use crate::record::Record;
 use crate::report::{self, Screen};
 use crate::runbook::{self, document};
@@ -80,10 +80,7 @@ impl Run {
 
 fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Place, NotBegun> {
     if job.scope != Scope::Whole {
-        let no_folder =
-            |cause: io::Error| Error::Setup { what: "a temporary folder (TMPDIR)", cause: cause.to_string() };
-        let folder = tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(no_folder)?.keep();
-        let folder = Utf8PathBuf::from_path_buf(folder).map_err(|path| Error::Setup {
+        let folder = Utf8PathBuf::from_path_buf(temporary_folder()?.keep()).map_err(|path| Error::Setup {
             what: "a temporary folder",
             cause: format!("{} is not UTF-8", path.display()),
         })?;

@@ -111,10 +111,7 @@ impl Run {
     }
 
     fn variable(&self, name: &str, extra: &[(&str, &str)]) -> Option<String> {
-        if let Some((_, value)) = extra.iter().find(|(extra, _)| *extra == name) {
-            return Some((*value).to_owned());
-        }
-        self.ledger.read(|record| verdict::variable(&record.began.as_ref()?.1, name))
+        self.ledger.read(|record| verdict::variable_or(&record.began.as_ref()?.1, extra, name))
     }
 }
 

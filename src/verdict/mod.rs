@@ -135,6 +135,12 @@ pub fn variable(began: &Began, name: &str) -> Option<String> {
     }
 }
 
+/// As [`variable`], where `extra` are those that the run met on the cluster.
+pub fn variable_or(began: &Began, extra: &[(&str, &str)], name: &str) -> Option<String> {
+    let met = extra.iter().find(|(extra, _)| *extra == name).map(|(_, value)| (*value).to_owned());
+    met.or_else(|| variable(began, name))
+}
+
 /// As [`variable`], of the inputs alone.
 pub fn of_target(target: &Target, name: &str) -> Option<String> {
     match name {

@@ -8,7 +8,7 @@ use super::facts::{outcomes, printed};
 use super::{Check, Evidence, Kind};
 use crate::events::{Began, Outcome};
 use crate::facts::body;
-use crate::runbook::{BODY_CHECKS, BodyCheck, Check as SmokeCheck, DEPLOYMENTS};
+use crate::runbook::{BODY_CHECKS, BodyCheck, DEPLOYMENTS, check_id};
 use crate::verdict;
 
 /// What the runbook's `sed` fills in.
@@ -83,7 +83,6 @@ fn what_jq_found(evidence: &Evidence, began: &Began, row: &BodyCheck) -> io::Res
 }
 
 fn answer_of(evidence: &Evidence, row: &BodyCheck) -> io::Result<Vec<u8>> {
-    let check = SmokeCheck::numbered(row.check);
-    let outcome = check.and_then(|check| evidence.record.outcome(&check.id()));
+    let outcome = evidence.record.outcome(&check_id(row.check));
     printed(evidence, outcome.and_then(|outcome| outcome.stdout.as_ref()))
 }

@@ -50,8 +50,7 @@ fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
         if outcome.id == "context" {
             continue;
         }
-        let needed = outcome.stdout.as_ref().filter(|_| reading::needs_stdout(&outcome.id));
-        let stdout = printed(evidence, needed)?;
+        let stdout = printed(evidence, reading::needed_stdout(outcome))?;
         match reading::events(&evidence.record, &Printed { outcome, stdout: &stdout, stderr: &stderr }) {
             Ok(events) => follow.extend(events.into_iter().map(|what| (outcome.id.as_str(), what))),
             // That is why the run failed.
