@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::exec::StartError;
+use crate::exec::SpawnError;
 
 /// The tool's own failure: exit 4.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +12,7 @@ pub enum Error {
     Evidence(#[from] io::Error),
     /// A program that was found could not be started.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(#[from] SpawnError),
     /// What a program printed is not what it prints.
     #[error(transparent)]
     Unreadable(#[from] crate::facts::Unreadable),

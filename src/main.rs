@@ -3,19 +3,19 @@
 use std::panic;
 use std::process::ExitCode;
 
-use staging_dry_run::perform::Surroundings;
+use staging_dry_run::session::HostEnvironment;
 use staging_dry_run::{cli, report};
 
 fn main() -> ExitCode {
     let done = panic::catch_unwind(|| {
-        let surroundings = match std::env::current_dir() {
-            Ok(folder) => Surroundings { environment: std::env::vars_os().collect(), folder },
+        let host = match std::env::current_dir() {
+            Ok(folder) => HostEnvironment { environment: std::env::vars_os().collect(), folder },
             Err(error) => {
                 report::fail(&format!("the current folder can't be read: {error}"));
                 return 4;
             }
         };
-        cli::main(std::env::args_os().collect(), &surroundings)
+        cli::main(std::env::args_os().collect(), &host)
     });
     ExitCode::from(done.unwrap_or(4))
 }

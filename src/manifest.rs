@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::events::{
-    Effect, EndedBy, Event, Git, Options, PreviousRun, Program, Redaction, Stretch, Target, Tool, Who,
+    ByteRange, Effect, EndedBy, Event, Git, Options, PreviousRun, Program, Redaction, Target, Tool, Who,
 };
 use crate::facts::pods::{self, Image};
-use crate::record::{CommandRecord, Record};
+use crate::run_state::{CommandRecord, RunState};
 use crate::runbook::{CHECKS, LATENCY_GROUPS, Phase};
-use crate::verdict::{self, Finding, Judged, Judgement, Stop, Verdict};
+use crate::verdict::{self, CriterionResult, Finding, Judgement, Stop, Verdict};
 
 /// The name of this form of the manifest.
 pub const SCHEMA: &str = "staging-dry-run/manifest/1";
@@ -42,7 +42,7 @@ pub struct Manifest {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub refused: Vec<Finding>,
     pub excused: Vec<Excused>,
-    pub criteria: Vec<Judged>,
+    pub criteria: Vec<CriterionResult>,
     pub who: Option<Who>,
     pub cluster: Cluster,
     pub git: Option<Git>,
@@ -158,30 +158,30 @@ pub struct Command {
     pub ended_by: Option<EndedBy>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
-    pub stdout: Option<Stretch>,
-    pub stderr: Option<Stretch>,
+    pub stdout: Option<ByteRange>,
+    pub stderr: Option<ByteRange>,
 }
 
 impl Manifest {
     /// The manifest of these events.
     pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
-        let record = Record::of(events);
-        Self::of(&record, &verdict::judge(&record))
+        let run = RunState::of(events);
+        Self::of(&run, &verdict::judge(&run))
     }
 
     /// The manifest of a record and what follows from it.
-    pub fn of(record: &Record, judgement: &Judgement) -> Self {
-        let began = record.began.as_ref().map(|(_, began)| began.clone());
-        let start = record.began.as_ref().map(|(at, _)| *at);
+    pub fn of(run: &RunState, judgement: &Judgement) -> Self {
+        let began = run.began.as_ref().map(|(_, began)| began.clone());
+        let start = run.began.as_ref().map(|(at, _)| *at);
         let namespace = began.as_ref().map(|began| began.target.namespace.clone()).unwrap_or_default();
-        let uid = |name: &str| record.uids.get(name).cloned().flatten();
+        let uid = |name: &str| run.uids.get(name).cloned().flatten();
         Self {
             date_utc: start.map(crate::moment::Moment::to_seconds),
             date_kst: start.map(crate::moment::Moment::to_kst),
             commit_sha: began.as_ref().and_then(|began| began.git.commit.clone()),
             mechanism: "k8s".to_owned(),
             target: began.as_ref().map(|began| began.target.clone()),
-            deploy: Deploy { ok: judgement.deploy_ok, duration_sec: seconds(record, &[2, 3]) },
+            deploy: Deploy { ok: judgement.deploy_ok, duration_sec: seconds(run, &[2, 3]) },
             smoke: Smoke {
                 ok: judgement.smoke_ok,
                 checks_passed: judgement.checks_passed,
@@ -194,30 +194,30 @@ impl Manifest {
             run_id: began.as_ref().map(|began| began.run_id.clone()),
             verdict: judgement.verdict,
             exit_code: judgement.exit_code,
-            incomplete: (judgement.verdict == Verdict::Incomplete).then(|| why_incomplete(record)),
-            ended_utc: record.ended.map(crate::moment::Moment::to_seconds),
-            duration_ms: record.ended.zip(start).map(|(end, start)| end.millis_since(start)),
-            clock_moved_ms: record.clock_moved_ms,
+            incomplete: (judgement.verdict == Verdict::Incomplete).then(|| why_incomplete(run)),
+            ended_utc: run.ended.map(crate::moment::Moment::to_seconds),
+            duration_ms: run.ended.zip(start).map(|(end, start)| end.millis_since(start)),
+            clock_moved_ms: run.clock_moved_ms,
             stop: judgement.stop.clone(),
             refused: judgement.findings.clone(),
-            excused: excused(record),
+            excused: excused(run),
             criteria: judgement.criteria.clone(),
             who: began.as_ref().map(|began| began.who.clone()),
             cluster: Cluster {
-                server: record.context.as_ref().and_then(|context| context.server.clone()),
-                version: record.server_version.clone(),
-                user: record.cluster_user.clone(),
+                server: run.context.as_ref().and_then(|context| context.server.clone()),
+                version: run.server_version.clone(),
+                user: run.cluster_user.clone(),
                 kube_system_uid: uid("kube-system"),
                 namespace_uid: uid(&namespace),
             },
             git: began.as_ref().map(|began| began.git.clone()),
             options: began.as_ref().map(|began| began.options.clone()),
-            inputs: inputs(record),
-            images: record.pods_after.as_ref().map(|(_, found)| pods::images(found)).unwrap_or_default(),
-            tools: tools(record),
-            latency: latency(record),
-            redactions: record.redactions(),
-            commands: record.in_runbook_order().into_iter().map(command).collect(),
+            inputs: inputs(run),
+            images: run.pods_after.as_ref().map(|(_, found)| pods::images(found)).unwrap_or_default(),
+            tools: tools(run),
+            latency: latency(run),
+            redactions: run.redactions(),
+            commands: run.in_runbook_order().into_iter().map(command).collect(),
             environment: began.as_ref().map(|began| began.environment.clone()).unwrap_or_default(),
             previous_run: began.as_ref().and_then(|began| began.previous_run.clone()),
             program: began.map(|began| began.program),
@@ -225,17 +225,17 @@ impl Manifest {
     }
 }
 
-fn why_incomplete(record: &Record) -> String {
-    if let Some(error) = &record.failed {
+fn why_incomplete(run: &RunState) -> String {
+    if let Some(error) = &run.failed {
         return error.clone();
     }
-    if let Some(signal) = record.interrupted {
+    if let Some(signal) = run.interrupted {
         return format!("ended by signal {signal}");
     }
-    if let Some((id, why)) = verdict::unjudged(record) {
+    if let Some((id, why)) = verdict::undecided_command(run) {
         return format!("{id}: {why}");
     }
-    if let Some(why) = verdict::out_of_sight(record).filter(|_| record.ended.is_some()) {
+    if let Some(why) = verdict::pods_unseen_at_end(run).filter(|_| run.ended.is_some()) {
         return format!(
             "the pods could not be seen at the end, so stop rule 2 is not judged (list.pods: {why})"
         );
@@ -243,15 +243,14 @@ fn why_incomplete(record: &Record) -> String {
     "the run has not come to its end".to_owned()
 }
 
-fn seconds(record: &Record, steps: &[u8]) -> u64 {
-    let of_steps = record.steps.iter().filter(|(step, _)| steps.contains(step)).map(|(_, millis)| *millis);
+fn seconds(run: &RunState, steps: &[u8]) -> u64 {
+    let of_steps = run.steps.iter().filter(|(step, _)| steps.contains(step)).map(|(_, millis)| *millis);
     of_steps.fold(0, u64::saturating_add).div_ceil(1000)
 }
 
-fn excused(record: &Record) -> Vec<Excused> {
+fn excused(run: &RunState) -> Vec<Excused> {
     use crate::events::Conclusion::{Excused as Let, RuledOut};
-    record
-        .sightings
+    run.sightings
         .iter()
         .filter_map(|judged| match &judged.conclusion {
             Let(why) | RuledOut(why) => Some(Excused {
@@ -265,14 +264,13 @@ fn excused(record: &Record) -> Vec<Excused> {
         .collect()
 }
 
-fn inputs(record: &Record) -> Vec<Input> {
-    record
-        .manifests
+fn inputs(run: &RunState) -> Vec<Input> {
+    run.manifests
         .iter()
         .map(|manifest| Input {
             file: manifest.file.clone(),
             sha256: manifest.sha256.clone(),
-            objects: record
+            objects: run
                 .landings
                 .iter()
                 .filter(|landed| landed.file == manifest.file)
@@ -291,11 +289,10 @@ fn inputs(record: &Record) -> Vec<Input> {
         .collect()
 }
 
-fn tools(record: &Record) -> Vec<ToolWithVersion> {
+fn tools(run: &RunState) -> Vec<ToolWithVersion> {
     let version =
-        |tool: &Tool| record.versions.iter().find(|v| v.name == tool.name).and_then(|v| v.version.clone());
-    record
-        .tools
+        |tool: &Tool| run.versions.iter().find(|v| v.name == tool.name).and_then(|v| v.version.clone());
+    run.tools
         .iter()
         .map(|tool| ToolWithVersion {
             name: tool.name.clone(),
@@ -306,9 +303,8 @@ fn tools(record: &Record) -> Vec<ToolWithVersion> {
         .collect()
 }
 
-fn latency(record: &Record) -> Vec<LatencyFigure> {
-    record
-        .latency
+fn latency(run: &RunState) -> Vec<LatencyFigure> {
+    run.latency
         .iter()
         .filter_map(|latency| {
             let group = LATENCY_GROUPS.iter().find(|group| group.id == latency.id)?;

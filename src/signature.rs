@@ -8,7 +8,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 
 use crate::evidence::{SIGNATURE, SUMS};
-use crate::exec::{self, Halt, Programs};
+use crate::exec::{self, Cancel, Programs};
 use crate::moment::Moment;
 
 /// The programs that sign and check.
@@ -32,8 +32,8 @@ pub enum SignatureError {
 ///
 /// # Errors
 /// What ssh-keygen says: there is no such key, or nobody to ask for its passphrase.
-pub fn try_key(programs: &Programs, key: &Utf8Path, halt: &Halt) -> Result<(), SignatureError> {
-    sign_file(programs, Path::new("/dev/null"), key, halt, &[halt]).map(drop)
+pub fn try_key(programs: &Programs, key: &Utf8Path, cancel: &Cancel) -> Result<(), SignatureError> {
+    sign_file(programs, Path::new("/dev/null"), key, cancel, &[cancel]).map(drop)
 }
 
 /// The signature of `SHA256SUMS` in `folder` by a private key, or by the one of a public key that ssh-agent holds.
@@ -44,20 +44,20 @@ pub fn sign(
     programs: &Programs,
     folder: &Utf8Path,
     key: &Utf8Path,
-    hurry: &Halt,
+    kill_now: &Cancel,
 ) -> Result<Vec<u8>, SignatureError> {
-    sign_file(programs, folder.join(SUMS).as_std_path(), key, hurry, &[])
+    sign_file(programs, folder.join(SUMS).as_std_path(), key, kill_now, &[])
 }
 
 fn sign_file(
     programs: &Programs,
     file: &Path,
     key: &Utf8Path,
-    hurry: &Halt,
-    halts: &[&Halt],
+    kill_now: &Cancel,
+    cancels: &[&Cancel],
 ) -> Result<Vec<u8>, SignatureError> {
     let words = ["-Y", "sign", "-q", "-n", "file", "-f", key.as_str()];
-    keygen(programs, Some(file), &words, hurry, halts)
+    keygen(programs, Some(file), &words, kill_now, cancels)
 }
 
 /// Who signed `SHA256SUMS` in `folder`, of those that `signers` holds: a public key, or the allowed signers of
@@ -72,7 +72,7 @@ pub fn signed_by(
     at: Option<Moment>,
 ) -> Result<String, SignatureError> {
     let not_run = |error: std::io::Error| SignatureError::NotRun(error.to_string());
-    let never = Halt::new().map_err(not_run)?;
+    let never = Cancel::new().map_err(not_run)?;
     let allowed = allowed_signers(&fs_err::read(signers).map_err(not_run)?).map_err(not_run)?;
     let (allowed, signature) = (allowed.path().to_string_lossy(), folder.join(SIGNATURE));
     let time = at.map(|at| format!("-Overify-time={}", at.0.strftime("%Y%m%d%H%M%S")));
@@ -112,8 +112,8 @@ fn keygen(
     programs: &Programs,
     stdin: Option<&Path>,
     words: &[&str],
-    hurry: &Halt,
-    halts: &[&Halt],
+    kill_now: &Cancel,
+    cancels: &[&Cancel],
 ) -> Result<Vec<u8>, SignatureError> {
     let not_run = |cause: String| SignatureError::NotRun(cause);
     let stage = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
@@ -130,11 +130,11 @@ fn keygen(
         stdin: None,
         deadline: DEADLINE,
         grace: exec::GRACE,
-        hurry: Some(hurry),
+        kill_now: Some(kill_now),
     };
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let ended =
-        exec::run(&command, &mut stdout, &mut stderr, halts).map_err(|error| not_run(error.to_string()))?;
+        exec::run(&command, &mut stdout, &mut stderr, cancels).map_err(|error| not_run(error.to_string()))?;
     // One that was halted before it began has no status.
     if ended.exit.len() == stages.len() && ended.exit.iter().all(|status| *status == 0) {
         return Ok(stdout);

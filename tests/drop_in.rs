@@ -3,7 +3,7 @@
 //! What it starts is a stand-in that records how it was called: the script is the subject here, not the program.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails here")]
 
-#[path = "staging/executable.rs"]
+#[path = "support/executable.rs"]
 mod executable;
 
 use std::ffi::OsStr;

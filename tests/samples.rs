@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use staging_dry_run::events::Event;
 use staging_dry_run::manifest::Manifest;
-use staging_dry_run::record::Record;
+use staging_dry_run::run_state::RunState;
 use staging_dry_run::verdict;
 
 /// Each sample, and the stop rule it shows.
@@ -37,7 +37,7 @@ fn todays_code_comes_to_each_samples_verdict() {
     for (sample, rule) in SAMPLES {
         let folder = samples().join(sample);
         let events = events(&folder);
-        let judgement = verdict::judge(&Record::of(&events));
+        let judgement = verdict::judge(&RunState::of(&events));
         assert_eq!(judgement.stop.map(|stop| stop.rule), rule, "{sample}");
         let (kept, again) = (manifest(&folder), serde_json::to_value(Manifest::fold(&events)).unwrap());
         for (field, value) in kept.as_object().unwrap() {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use staging_dry_run::evidence::HeadFilter;
+use staging_dry_run::evidence::HeaderFilter;
 use staging_dry_run::facts::body::{is_healthy, is_ready};
 use staging_dry_run::facts::http::{header, split, status, status_line};
 
@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn filtered(pieces: &[&[u8]]) -> Vec<u8> {
-    let (mut filter, mut kept) = (HeadFilter::default(), Vec::new());
+    let (mut filter, mut kept) = (HeaderFilter::default(), Vec::new());
     for piece in pieces {
         filter.pass(piece, &mut kept).expect("memory takes all");
     }

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use staging_dry_run::events::Event;
 use staging_dry_run::evidence::events_of;
 use staging_dry_run::manifest::Manifest;
-use staging_dry_run::record::Record;
+use staging_dry_run::run_state::RunState;
 use staging_dry_run::report::applied_in_a_line;
 use staging_dry_run::verdict::judge;
 
@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
     let again = events_of(written.as_bytes()).expect("and read again");
     assert_eq!(journal(&again), written);
 
-    let record = Record::of(&events);
+    let record = RunState::of(&events);
     let judgement = judge(&record);
     let manifest = Manifest::of(&record, &judgement);
     let json = serde_json::to_string(&manifest).expect("a manifest can be written");

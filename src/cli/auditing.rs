@@ -3,16 +3,16 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 
-use crate::perform::Surroundings;
 use crate::replay::{self, CannotReplay};
 use crate::runbook::exit_of_signal;
+use crate::session::HostEnvironment;
 use crate::tools::{self, Missing};
-use crate::verify::{self, CannotRead, Outside, Report, Signers};
+use crate::verify::{self, CannotRead, Report, Signers, TrustAnchors};
 use crate::{report, signature};
 
 #[derive(Args)]
 #[command(after_help = "Exit: 0 it holds · 1 it does not, and each finding is named · 2 it can't be read")]
-pub(super) struct Verify {
+pub(super) struct VerifyArgs {
     /// The folder of the run: evidence/staging/YYYYMMDD
     dir: Utf8PathBuf,
     #[command(flatten)]
@@ -36,7 +36,7 @@ struct Vouching {
 #[command(
     after_help = "Exit: 0 the same, or what changes with time · 1 something changed · 2 it can't be compared · 4 the tool's own failure · 128+n ended by signal n"
 )]
-pub(super) struct Replay {
+pub(super) struct ReplayArgs {
     /// The folder of the run: evidence/staging/YYYYMMDD
     dir: Utf8PathBuf,
     #[command(flatten)]
@@ -53,8 +53,8 @@ pub(super) struct Replay {
 }
 
 /// Exit 0: it holds. 1: it does not. 2: it can't be read.
-pub(super) fn verify(asked: &Verify, surroundings: &Surroundings) -> u8 {
-    match verified(asked, surroundings) {
+pub(super) fn verify(asked: &VerifyArgs, host: &HostEnvironment) -> u8 {
+    match verified(asked, host) {
         Ok(found) => {
             report::verified(&found);
             u8::from(!found.holds())
@@ -63,19 +63,19 @@ pub(super) fn verify(asked: &Verify, surroundings: &Surroundings) -> u8 {
     }
 }
 
-fn verified(asked: &Verify, surroundings: &Surroundings) -> Result<Report, String> {
+fn verified(asked: &VerifyArgs, host: &HostEnvironment) -> Result<Report, String> {
     let told = |error: CannotRead| error.to_string();
     if asked.chain {
         return verify::chain(&asked.dir).map_err(told);
     }
-    let outside = asked.vouching.outside(surroundings).map_err(|missing| missing.to_string())?;
-    verify::verify(&asked.dir, &outside).map_err(told)
+    let anchors = asked.vouching.anchors(host).map_err(|missing| missing.to_string())?;
+    verify::verify(&asked.dir, &anchors).map_err(told)
 }
 
 /// Exit 0: the same, but for what changes with time. 1: something changed. 2: it can't be compared. 4: a failure of our
 /// own. 128+n: ended by signal n.
-pub(super) fn replay(asked: &Replay, surroundings: &Surroundings) -> u8 {
-    match replayed(asked, surroundings) {
+pub(super) fn replay(asked: &ReplayArgs, host: &HostEnvironment) -> u8 {
+    match replayed(asked, host) {
         Ok(all) => {
             report::replayed(&all);
             match all.interrupted {
@@ -96,25 +96,25 @@ pub(super) fn replay(asked: &Replay, surroundings: &Surroundings) -> u8 {
     }
 }
 
-fn replayed(asked: &Replay, surroundings: &Surroundings) -> Result<replay::Replayed, CannotReplay> {
-    let asked = replay::Asked {
+fn replayed(asked: &ReplayArgs, host: &HostEnvironment) -> Result<replay::Replayed, CannotReplay> {
+    let asked = replay::ReplayOptions {
         evidence: &asked.dir,
-        outside: asked.vouching.outside(surroundings)?,
+        anchors: asked.vouching.anchors(host)?,
         into: asked.into.as_deref(),
         changes_on: asked.context.as_deref(),
     };
-    replay::replay(&asked, surroundings, &mut report::replaying)
+    replay::replay(&asked, host, &mut report::replaying)
 }
 
 impl Vouching {
-    fn outside(&self, surroundings: &Surroundings) -> Result<Outside<'_>, Missing> {
+    fn anchors(&self, host: &HostEnvironment) -> Result<TrustAnchors<'_>, Missing> {
         let signers = |file| {
-            let path = surroundings.variable("PATH");
-            let programs = tools::look_up(signature::PROGRAMS, path, &surroundings.folder)?;
+            let path = host.variable("PATH");
+            let programs = tools::look_up(signature::PROGRAMS, path, &host.folder)?;
             Ok(Signers { file, programs })
         };
         let signers = self.signed_by.as_deref().map(signers).transpose()?;
-        Ok(Outside { seal: self.seal.as_deref(), signers })
+        Ok(TrustAnchors { seal: self.seal.as_deref(), signers })
     }
 }
 

@@ -13,21 +13,21 @@ use rustix::fs::Mode;
 use crate::events::{Options, Scope};
 use crate::inputs::{self, Inputs};
 use crate::moment::{go_duration, millis};
-use crate::perform::{Surroundings, find_root};
 use crate::report::{self, Verbosity};
-use crate::run::{self, Job, NotBegun};
+use crate::run::{self, Job, StartError};
 use crate::runbook::{EXIT_CODES, HEALTH_TIMEOUT, ROLLOUT_TIMEOUT, exit_of_signal};
+use crate::session::{HostEnvironment, find_root};
 
 /// Carries out the Staging Dry Run Runbook with kubectl, curl and jq, and keeps what they print as evidence.
 #[derive(Parser)]
 #[command(version, long_about = None, after_help = inputs_help(), max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
-    asked: Asked,
+    asked: Request,
 }
 
 #[derive(Subcommand)]
-enum Asked {
+enum Request {
     /// Do the whole runbook: check, deploy, wait, smoke-test; keep evidence
     Run(RunOptions),
     /// Check inputs, tools, access, permissions and guards; change nothing
@@ -52,9 +52,9 @@ enum Asked {
         root: Option<Utf8PathBuf>,
     },
     /// Check, offline, that evidence is what its run left, and that its verdict follows from it
-    Verify(auditing::Verify),
+    Verify(auditing::VerifyArgs),
     /// Run again what a run only read, and compare what is printed now with its evidence
-    Replay(auditing::Replay),
+    Replay(auditing::ReplayArgs),
     /// Show the runbook's own words for a step, stop rule, criterion, check or exit code
     Explain {
         /// What to explain; without it, all there is
@@ -127,7 +127,7 @@ struct RunOptions {
 }
 
 /// Reads the command line, does what it asks for, and returns the exit status.
-pub fn main(arguments: Vec<OsString>, surroundings: &Surroundings) -> u8 {
+pub fn main(arguments: Vec<OsString>, host: &HostEnvironment) -> u8 {
     let argv = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     if arguments.len() <= 1 {
         report::short_help(&required_inputs());
@@ -142,42 +142,42 @@ pub fn main(arguments: Vec<OsString>, surroundings: &Surroundings) -> u8 {
         }
     };
     match cli.asked {
-        Asked::Explain { id } => report::explain(id.as_deref()),
-        Asked::Plan { .. } => plan(surroundings),
-        Asked::Verify(asked) => auditing::verify(&asked, surroundings),
-        Asked::Replay(asked) => auditing::replay(&asked, surroundings),
-        Asked::Preflight { common, sources } => {
+        Request::Explain { id } => report::explain(id.as_deref()),
+        Request::Plan { .. } => plan(host),
+        Request::Verify(asked) => auditing::verify(&asked, host),
+        Request::Replay(asked) => auditing::replay(&asked, host),
+        Request::Preflight { common, sources } => {
             let asked = RunOptions { common, sources, ..by_default() };
-            carry_out(Scope::Preflight, asked, argv, surroundings)
+            carry_out(Scope::Preflight, asked, argv, host)
         }
-        Asked::Smoke { common, patience } => {
+        Request::Smoke { common, patience } => {
             let asked = RunOptions { common, patience, ..by_default() };
-            carry_out(Scope::Smoke, asked, argv, surroundings)
+            carry_out(Scope::Smoke, asked, argv, host)
         }
-        Asked::Run(options) => carry_out(Scope::Whole, options, argv, surroundings),
+        Request::Run(options) => carry_out(Scope::Whole, options, argv, host),
     }
 }
 
-fn carry_out(scope: Scope, asked: RunOptions, argv: Vec<String>, surroundings: &Surroundings) -> u8 {
-    let inputs = match inputs::read(|name| surroundings.variable(name).map(ToOwned::to_owned)) {
+fn carry_out(scope: Scope, asked: RunOptions, argv: Vec<String>, host: &HostEnvironment) -> u8 {
+    let inputs = match inputs::read(|name| host.variable(name).map(ToOwned::to_owned)) {
         Ok(inputs) => inputs,
         Err(refused) => {
             report::refuse(&refused.to_string());
             return 2;
         }
     };
-    let result = job(scope, asked, inputs, argv, surroundings).and_then(|job| run::run(job, surroundings));
+    let result = job(scope, asked, inputs, argv, host).and_then(|job| run::run(job, host));
     match result {
         Ok(status) => status,
-        Err(NotBegun::Refused(text)) => {
+        Err(StartError::Refused(text)) => {
             report::refuse(&text);
             2
         }
-        Err(error @ NotBegun::Interrupted(signal)) => {
+        Err(error @ StartError::Interrupted(signal)) => {
             report::refuse(&error.to_string());
             exit_of_signal(signal)
         }
-        Err(NotBegun::Failed(error)) => {
+        Err(StartError::Failed(error)) => {
             report::fail(&error.to_string());
             4
         }
@@ -189,29 +189,29 @@ fn job(
     asked: RunOptions,
     inputs: Inputs,
     argv: Vec<String>,
-    surroundings: &Surroundings,
-) -> Result<Job, NotBegun> {
+    host: &HostEnvironment,
+) -> Result<Job, StartError> {
     let RunOptions { common, sources, patience, evidence, no_apply, strict, private, .. } = asked;
     if private {
         // Of the whole process, before anything is written: also for what the children write.
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
     }
-    let here = Utf8Path::from_path(&surroundings.folder).ok_or_else(|| {
-        NotBegun::Refused(format!(
+    let here = Utf8Path::from_path(&host.folder).ok_or_else(|| {
+        StartError::Refused(format!(
             "Refused: the path of the current folder, {}, is not UTF-8.\nStart the run from another folder.",
-            surroundings.folder.display()
+            host.folder.display()
         ))
     })?;
-    let root = common.root.map_or_else(|| find_root(here, surroundings), |root| plain(&here.join(root)));
+    let root = common.root.map_or_else(|| find_root(here, host), |root| plain(&here.join(root)));
     if !root.is_dir() {
-        return Err(NotBegun::Refused(format!(
+        return Err(StartError::Refused(format!(
             "Refused: --root {root} is no folder.\nGive the folder of the repository that holds the manifests."
         )));
     }
     Ok(Job {
         scope,
         inputs,
-        rollout_timeout: duration(&asked.rollout_timeout).map_err(NotBegun::Refused)?,
+        rollout_timeout: duration(&asked.rollout_timeout).map_err(StartError::Refused)?,
         options: Options {
             apply: !no_apply,
             strict,
@@ -234,8 +234,8 @@ fn job(
     })
 }
 
-fn plan(surroundings: &Surroundings) -> u8 {
-    let inputs = inputs::read(|name| surroundings.variable(name).map(ToOwned::to_owned)).ok();
+fn plan(host: &HostEnvironment) -> u8 {
+    let inputs = inputs::read(|name| host.variable(name).map(ToOwned::to_owned)).ok();
     report::plan(&run::plan(inputs.as_ref()));
     0
 }

@@ -95,12 +95,12 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Where its standard output is kept; `None`: it printed nothing, or nothing is kept.
-    pub stdout: Option<Stretch>,
+    pub stdout: Option<ByteRange>,
     /// Where its standard error is kept.
-    pub stderr: Option<Stretch>,
+    pub stderr: Option<ByteRange>,
     /// The first line it had to say about its failure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said: Option<String>,
+    #[serde(rename = "said", default, skip_serializing_if = "Option::is_none")]
+    pub first_error: Option<String>,
     /// What was taken out of its output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redactions: Vec<Redaction>,
@@ -114,18 +114,18 @@ impl Outcome {
 
     /// Whether the server said that what was asked for is not there.
     pub fn found_nothing(&self) -> bool {
-        self.said.as_deref().is_some_and(|said| said.contains("(NotFound)"))
+        self.first_error.as_deref().is_some_and(|said| said.contains("(NotFound)"))
     }
 
     /// Why it gave no answer: what we did to it, else what it said.
     pub fn why(&self) -> &str {
-        self.ended_by.says().or(self.said.as_deref()).unwrap_or("it failed without a word")
+        self.ended_by.says().or(self.first_error.as_deref()).unwrap_or("it failed without a word")
     }
 }
 
 /// A range of bytes of an evidence file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stretch {
+pub struct ByteRange {
     /// The file's path below the evidence folder.
     pub file: String,
     /// Its first byte.
@@ -134,7 +134,7 @@ pub struct Stretch {
     pub to: u64,
 }
 
-impl Stretch {
+impl ByteRange {
     /// How many bytes it has.
     pub fn length(&self) -> u64 {
         self.to.saturating_sub(self.from)

@@ -6,7 +6,7 @@ mod commands;
 use serde::{Deserialize, Serialize};
 
 pub use began::{Began, Ci, Git, Options, PreviousRun, Program, RunbookId, Target, Who};
-pub use commands::{Effect, EndedBy, Intent, Outcome, Redaction, Stretch};
+pub use commands::{ByteRange, Effect, EndedBy, Intent, Outcome, Redaction};
 
 use crate::facts::apply::Applied;
 use crate::facts::context::Context;
@@ -38,13 +38,13 @@ pub struct Event {
     pub at: Moment,
     /// What happened.
     #[serde(flatten)]
-    pub what: What,
+    pub kind: EventKind,
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum What {
+pub enum EventKind {
     /// The run began: who runs what, on what.
     RunBegan(Box<Began>),
     /// A manifest was looked at, and copied into `inputs/` unless it holds a value that is to be kept out of the evidence,
@@ -54,7 +54,7 @@ pub enum What {
     ToolFound(Tool),
     /// A program told its version.
     ToolVersion(ToolVersion),
-    /// A command is about to start. Without a [`What::CommandEnded`] after it, its effect is unknown.
+    /// A command is about to start. Without a [`EventKind::CommandEnded`] after it, its effect is unknown.
     CommandStarts(Intent),
     /// A command ended.
     CommandEnded(Outcome),

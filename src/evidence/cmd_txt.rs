@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::command::quote;
 use crate::events::{EndedBy, Outcome};
-use crate::record::{CommandRecord, Record};
+use crate::run_state::{CommandRecord, RunState};
 use crate::runbook::{Phase, check_id};
 
 /// What stands before the commands, below the head. `@…@` is filled in.
@@ -25,14 +25,14 @@ const UNKNOWN: &str = "unknown";
 /// The text of a phase's `cmd.txt`, or `None` when none of its commands ran.
 ///
 /// `overlay` is the kubeconfig that names the run's context and nothing secret.
-pub fn render(record: &Record, phase: Phase, overlay: &str) -> Option<String> {
-    let commands = entries(record, phase);
-    let (at, began) = record.began.as_ref()?;
+pub fn render(run: &RunState, phase: Phase, overlay: &str) -> Option<String> {
+    let commands = entries(run, phase);
+    let (at, began) = run.began.as_ref()?;
     if commands.is_empty() {
         return None;
     }
     let folder = phase.folder();
-    let server = record.context.as_ref().and_then(|context| context.server.as_deref()).unwrap_or("unknown");
+    let server = run.context.as_ref().and_then(|context| context.server.as_deref()).unwrap_or("unknown");
     let (program, target) = (&began.program, &began.target);
     let mut text = format!(
         "#!/usr/bin/env bash\n\
@@ -46,7 +46,7 @@ pub fn render(record: &Record, phase: Phase, overlay: &str) -> Option<String> {
         one_line(&target.namespace),
         server = one_line(server),
     );
-    let uid = record.uids.get(&target.namespace).cloned().flatten().unwrap_or_else(|| "unknown".to_owned());
+    let uid = run.uids.get(&target.namespace).cloned().flatten().unwrap_or_else(|| "unknown".to_owned());
     let key = if commands.iter().any(|command| command.command.intent.reads_key) { NEEDS_KEY } else { "" };
     let prelude = PRELUDE
         .replace("@KEY@", key)
@@ -61,7 +61,7 @@ pub fn render(record: &Record, phase: Phase, overlay: &str) -> Option<String> {
         entry(&mut text, command);
     }
     text.push_str(
-        "\nprintf '\\n%d same, %d differ, %d left out. What they printed: %s\\n' \"$same\" \"$differ\" \"$left_out\" \"$replay\"\n\
+        "\nprintf '\\n%d same, %d differ, %d left out. EventKind they printed: %s\\n' \"$same\" \"$differ\" \"$left_out\" \"$replay\"\n\
          exit $((differ > 0))\n",
     );
     Some(text)
@@ -73,7 +73,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// A command that is run again.
-pub struct Entry<'a> {
+pub struct Rerun<'a> {
     /// Its id; of several with one id, the second one's ends with `.2`.
     pub id: String,
     /// The command, as it ended the last time.
@@ -82,7 +82,7 @@ pub struct Entry<'a> {
     http: Option<&'a str>,
 }
 
-impl Entry<'_> {
+impl Rerun<'_> {
     /// How long it may take, in ms, when it is run again, where that is not as long as it was given the first time: what
     /// never ended by itself, or would block on a cluster that has moved on.
     pub fn limit_ms(&self) -> Option<u64> {
@@ -113,10 +113,10 @@ impl Entry<'_> {
 }
 
 /// The commands of a phase, in the runbook's order. One that was repeated word for word stands once.
-pub fn entries(record: &Record, phase: Phase) -> Vec<Entry<'_>> {
-    let mut entries = Vec::<Entry>::new();
+pub fn entries(run: &RunState, phase: Phase) -> Vec<Rerun<'_>> {
+    let mut entries = Vec::<Rerun>::new();
     let mut named = BTreeMap::<&str, u32>::new();
-    for command in record.in_runbook_order().into_iter().filter(|command| command.intent.phase == phase) {
+    for command in run.in_runbook_order().into_iter().filter(|command| command.intent.phase == phase) {
         let intent = &command.intent;
         if let Some(same) = entries.iter_mut().find(|entry| entry.command.intent == *intent) {
             same.times += 1;
@@ -126,20 +126,20 @@ pub fn entries(record: &Record, phase: Phase) -> Vec<Entry<'_>> {
         let number = named.entry(&intent.id).or_default();
         *number += 1;
         let id = if *number == 1 { intent.id.clone() } else { format!("{}.{number}", intent.id) };
-        entries.push(Entry { id, command, times: 1, http: http_status(record, &intent.id) });
+        entries.push(Rerun { id, command, times: 1, http: http_status(run, &intent.id) });
     }
     entries
 }
 
-fn http_status<'a>(record: &'a Record, id: &str) -> Option<&'a str> {
-    let check = record.checks.iter().find(|check| check_id(check.number) == id);
-    let health = record.health.iter().find(|health| health.id == id);
+fn http_status<'a>(run: &'a RunState, id: &str) -> Option<&'a str> {
+    let check = run.checks.iter().find(|check| check_id(check.number) == id);
+    let health = run.health.iter().find(|health| health.id == id);
     check
         .map(|check| check.transfer.http_status.as_str())
         .or(health.map(|health| health.http_status.as_str()))
 }
 
-fn entry(text: &mut String, entry: &Entry) {
+fn entry(text: &mut String, entry: &Rerun) {
     let intent = &entry.command.intent;
     let outcome = entry.command.outcome.as_ref();
     let effect = intent.effect.word();

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use camino::Utf8Path;
 use fs_err::{File, OpenOptions};
 
-use super::redaction::Forms;
+use super::redaction::SecretPatterns;
 use crate::events::Event;
 
 /// `journal.jsonl`: events, one line each, append-only.
@@ -28,8 +28,8 @@ impl Journal {
     ///
     /// # Errors
     /// When the disk does not take it. Then nothing of it is left, and later events may still be written.
-    pub fn append(&mut self, event: &Event, forms: &Forms, lasting: bool) -> io::Result<()> {
-        let mut line = forms.redact_str(&serde_json::to_string(event)?);
+    pub fn append(&mut self, event: &Event, patterns: &SecretPatterns, lasting: bool) -> io::Result<()> {
+        let mut line = patterns.redact_str(&serde_json::to_string(event)?);
         line.push('\n');
         let kept = self.file.write_all(line.as_bytes());
         let kept = kept.and_then(|()| if lasting { self.file.sync_data() } else { Ok(()) });

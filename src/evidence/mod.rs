@@ -4,20 +4,20 @@
 //! they reach the disk.
 
 pub mod cmd_txt;
-mod head;
+mod disk_space;
+mod http_headers;
 mod journal;
 mod lock;
 pub mod redaction;
-mod room;
-mod rotation;
+mod run_folders;
 mod sums;
 mod tree;
 
-pub use head::{HeadFilter, SECRET_FIELDS};
+pub use disk_space::{LEAST_FREE, Reserve, free};
+pub use http_headers::{HeaderFilter, SECRET_FIELDS};
 pub use journal::{Journal, events_of};
 pub use lock::{Lock, LockError};
-pub use room::{LEAST_FREE, Reserve, free};
-pub use rotation::{Link, Told, latest, latest_run, links, make_room};
+pub use run_folders::{ManifestHeader, RunFolder, latest, latest_run, make_room, run_folders};
 pub use sums::{
     ABOVE_THE_SUMS, ATTESTATION, SIGNATURE, SUMS, seal, sha256_of, sha256_of_bytes, sha256_of_file,
 };

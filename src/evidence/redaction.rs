@@ -1,13 +1,13 @@
 //! Takes secrets out of what children print, before it reaches the disk.
 //!
-//! The rule: every byte that belongs to any occurrence of any [form](Forms) of a secret is left out, and a
+//! The rule: every byte that belongs to any occurrence of any [form](SecretPatterns) of a secret is left out, and a
 //! connected run of such bytes becomes one marker, `[redacted:NAME]`. So occurrences may overlap, touch and
 //! contain each other, and still nothing of them is left. The name is that of the occurrence that begins the
 //! run (the longest, where several begin there).
 //!
 //! What comes out does not depend on how the input was cut into writes.
 
-mod forms;
+mod secret_patterns;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +16,7 @@ use std::io::{self, Write};
 
 use aho_corasick::Input;
 
-pub use forms::{Forms, TooLong};
+pub use secret_patterns::{SecretPatterns, TooLong};
 
 /// What stands in the place of a value of this name.
 pub fn marker(name: &str) -> String {
@@ -32,7 +32,7 @@ pub type Counts = BTreeMap<String, u64>;
 /// [`Self::finish`] passes that on; dropped without it, the end is lost. After an error it is of no further
 /// use, since a part of what was given may have been passed on.
 pub struct Redactor<'a, W: Write> {
-    forms: &'a Forms,
+    patterns: &'a SecretPatterns,
     inner: W,
     /// The end of the input so far, from the first byte on that could begin a form.
     held: Vec<u8>,
@@ -44,8 +44,8 @@ pub struct Redactor<'a, W: Write> {
 
 impl<'a, W: Write> Redactor<'a, W> {
     /// Redacts `forms` from what goes to `inner`.
-    pub fn new(forms: &'a Forms, inner: W) -> Self {
-        Self { forms, inner, held: Vec::new(), run: None, counts: Counts::new() }
+    pub fn new(patterns: &'a SecretPatterns, inner: W) -> Self {
+        Self { patterns, inner, held: Vec::new(), run: None, counts: Counts::new() }
     }
 
     /// Passes on what was held back, flushes `inner`, and gives it back with the number of markers written.
@@ -67,7 +67,7 @@ impl<'a, W: Write> Redactor<'a, W> {
         let mut in_run = self.run.is_some();
         let mut done = self.run.unwrap_or(0);
         let mut search_from = 0;
-        while let Some((found, name)) = self.forms.find(Input::new(text).range(search_from..)) {
+        while let Some((found, name)) = self.patterns.find(Input::new(text).range(search_from..)) {
             if found.start >= until {
                 break;
             }
@@ -94,17 +94,17 @@ impl<'a, W: Write> Redactor<'a, W> {
 impl<W: Write> Write for Redactor<'_, W> {
     /// Takes all of `bytes`, or fails.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.forms.is_empty() {
+        if self.patterns.is_empty() {
             self.inner.write_all(bytes)?;
         } else if self.held.is_empty() {
             // Nearly always: nothing is copied but the few bytes to hold back.
-            let until = self.forms.first_undecided(bytes);
+            let until = self.patterns.first_undecided(bytes);
             self.pass_on(bytes, until)?;
             self.held.extend_from_slice(&bytes[until..]);
         } else {
             let mut text = std::mem::take(&mut self.held);
             text.extend_from_slice(bytes);
-            let until = self.forms.first_undecided(&text);
+            let until = self.patterns.first_undecided(&text);
             self.pass_on(&text, until)?;
             text.drain(..until);
             self.held = text;

@@ -6,8 +6,8 @@ use fs_err::File;
 use sha2::{Digest, Sha256};
 
 use super::Tree;
-use crate::record::Record;
-use crate::texts;
+use crate::documents;
+use crate::run_state::RunState;
 
 /// The file the sums stand in, in the form `sha256sum -c` reads.
 pub const SUMS: &str = "SHA256SUMS";
@@ -26,14 +26,14 @@ pub const ABOVE_THE_SUMS: [&str; 3] = [SUMS, ATTESTATION, SIGNATURE];
 ///
 /// # Errors
 /// When a file can't be read, or the sums or the attestation can't be written.
-pub fn seal(tree: &Tree, record: &Record) -> io::Result<String> {
+pub fn seal(tree: &Tree, run: &RunState) -> io::Result<String> {
     let mut sums = String::new();
     for file in tree.list()?.iter().filter(|file| !ABOVE_THE_SUMS.contains(&file.as_str())) {
         // Formatting into a String can't fail.
         let _ = writeln!(sums, "{}  {file}", sha256_of_file(&tree.path(file))?);
     }
     let seal = sha256_of_bytes(sums.as_bytes());
-    tree.replace_text(ATTESTATION, &texts::attestation(record, &seal))?;
+    tree.replace_text(ATTESTATION, &documents::attestation(run, &seal))?;
     // Last, so that where it is, all is.
     tree.replace(SUMS, sums.as_bytes())?;
     Ok(seal)

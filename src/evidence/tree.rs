@@ -4,20 +4,20 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use fs_err::{self as fs, File, OpenOptions};
 
-use super::head::HeadFilter;
-use super::redaction::{Forms, Redactor};
-use crate::events::{Redaction, Stretch};
+use super::http_headers::HeaderFilter;
+use super::redaction::{Redactor, SecretPatterns};
+use crate::events::{ByteRange, Redaction};
 
 /// The folder of one run.
 pub struct Tree {
     root: Utf8PathBuf,
-    forms: Forms,
+    patterns: SecretPatterns,
 }
 
 impl Tree {
     /// The tree in an existing folder; what `forms` names is taken out of all that is written.
-    pub fn new(root: Utf8PathBuf, forms: Forms) -> Self {
-        Self { root, forms }
+    pub fn new(root: Utf8PathBuf, patterns: SecretPatterns) -> Self {
+        Self { root, patterns }
     }
 
     /// Its folder.
@@ -26,8 +26,8 @@ impl Tree {
     }
 
     /// What is taken out of all that is written.
-    pub fn forms(&self) -> &Forms {
-        &self.forms
+    pub fn patterns(&self) -> &SecretPatterns {
+        &self.patterns
     }
 
     /// The path of one of its files.
@@ -66,28 +66,28 @@ impl Tree {
     /// # Errors
     /// When it can't be written.
     pub fn replace_text(&self, file: &str, text: &str) -> io::Result<()> {
-        self.replace(file, self.forms.redact_str(text).as_bytes())
+        self.replace(file, self.patterns.redact_str(text).as_bytes())
     }
 
     /// A place for a child's output at the end of a file, which is made with the first byte.
     pub fn sink(&self, file: &str) -> Sink<'_> {
-        let end = End { tree: self, name: file.to_owned(), file: None, from: 0, to: 0 };
-        Sink { redactor: Redactor::new(&self.forms, end), head: None }
+        let end = FileEnd { tree: self, name: file.to_owned(), file: None, from: 0, to: 0 };
+        Sink { redactor: Redactor::new(&self.patterns, end), head: None }
     }
 
     /// A [`Tree::sink`] for what `curl -i` prints: of its head, the values that open a session are left out.
     pub fn answer_sink(&self, file: &str) -> Sink<'_> {
-        Sink { head: Some(HeadFilter::default()), ..self.sink(file) }
+        Sink { head: Some(HeaderFilter::default()), ..self.sink(file) }
     }
 
     /// The bytes of a stretch of a file.
     ///
     /// # Errors
     /// When they can't be read.
-    pub fn read(&self, stretch: Option<&Stretch>) -> io::Result<Vec<u8>> {
+    pub fn read(&self, range: Option<&ByteRange>) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        if let Some(stretch) = stretch {
-            self.open(stretch)?.read_to_end(&mut bytes)?;
+        if let Some(range) = range {
+            self.open(range)?.read_to_end(&mut bytes)?;
         }
         Ok(bytes)
     }
@@ -96,10 +96,10 @@ impl Tree {
     ///
     /// # Errors
     /// When the file can't be opened.
-    pub fn open(&self, stretch: &Stretch) -> io::Result<impl Read + use<>> {
-        let mut file = File::open(self.path(&stretch.file))?;
-        file.seek(SeekFrom::Start(stretch.from))?;
-        Ok(file.take(stretch.length()))
+    pub fn open(&self, range: &ByteRange) -> io::Result<impl Read + use<>> {
+        let mut file = File::open(self.path(&range.file))?;
+        file.seek(SeekFrom::Start(range.from))?;
+        Ok(file.take(range.length()))
     }
 
     /// The paths of all its files, sorted by their bytes.
@@ -134,15 +134,15 @@ impl Tree {
 
 /// Takes a child's bytes, takes the named values out, and appends the rest to a file of the tree.
 pub struct Sink<'a> {
-    redactor: Redactor<'a, End<'a>>,
-    head: Option<HeadFilter>,
+    redactor: Redactor<'a, FileEnd<'a>>,
+    head: Option<HeaderFilter>,
 }
 
 /// What a [`Sink`] kept.
 #[derive(Debug, Default)]
 pub struct Kept {
     /// Where; `None`: there was nothing.
-    pub stretch: Option<Stretch>,
+    pub range: Option<ByteRange>,
     /// What was taken out.
     pub redactions: Vec<Redaction>,
 }
@@ -156,7 +156,7 @@ impl Sink<'_> {
         if let Some(head) = &mut self.head {
             head.finish(&mut self.redactor)?;
         }
-        let of_head = self.head.iter().flat_map(HeadFilter::taken_out);
+        let of_head = self.head.iter().flat_map(HeaderFilter::taken_out);
         let of_head: Vec<(String, u64)> = of_head.map(|(name, count)| (name.to_owned(), count)).collect();
         let (end, counts) = self.redactor.finish()?;
         let redactions = counts
@@ -165,8 +165,8 @@ impl Sink<'_> {
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| Redaction { file: end.name.clone(), name, count })
             .collect();
-        let stretch = (end.to > end.from).then_some(Stretch { file: end.name, from: end.from, to: end.to });
-        Ok(Kept { stretch, redactions })
+        let range = (end.to > end.from).then_some(ByteRange { file: end.name, from: end.from, to: end.to });
+        Ok(Kept { range, redactions })
     }
 }
 
@@ -184,7 +184,7 @@ impl Write for Sink<'_> {
 }
 
 /// The end of a file, which is made with the first byte.
-struct End<'a> {
+struct FileEnd<'a> {
     tree: &'a Tree,
     name: String,
     file: Option<File>,
@@ -192,7 +192,7 @@ struct End<'a> {
     to: u64,
 }
 
-impl Write for End<'_> {
+impl Write for FileEnd<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let file = match &mut self.file {
             Some(file) => file,

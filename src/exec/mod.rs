@@ -2,15 +2,15 @@
 //!
 //! [`run`] starts the stages of a [`Command`], passes on what they print as it comes, and returns when all
 //! have ended, each in its own way ([`Ended`]). It waits in one place, a `poll` over both outputs, the
-//! [`Halt`]s, and the threads that learn how the stages end; nothing sleeps, and no thread reads.
+//! [`Cancel`]s, and the threads that learn how the stages end; nothing sleeps, and no thread reads.
 //!
 //! A command that has to be ended gets TERM (and CONT, for what is stopped) in each stage's process group,
 //! the grace to comply, then KILL.
 
-mod course;
-mod halt;
+mod cancel;
 mod outputs;
 mod stages;
+mod termination;
 #[cfg(test)]
 mod tests;
 
@@ -24,12 +24,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-pub use halt::Halt;
+pub use cancel::Cancel;
 
 use crate::events::EndedBy;
-use course::Course;
 use outputs::Outputs;
 use stages::Stages;
+use termination::Termination;
 
 /// How long a command that must end may take after TERM before it is killed.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -59,14 +59,14 @@ pub struct Command<'a> {
     /// How long it may take after TERM before it is killed: [`GRACE`].
     pub grace: Duration,
     /// Ends the grace when it is pulled.
-    pub hurry: Option<&'a Halt>,
+    pub kill_now: Option<&'a Cancel>,
 }
 
 /// How a command ended.
 #[derive(Debug)]
 pub struct Ended {
     /// The exit status of each stage as bash's `PIPESTATUS` has it: its code, or 128 and the signal it died
-    /// of; -1 for one that could not be read. Empty where nothing was started because a [`Halt`] was pulled
+    /// of; -1 for one that could not be read. Empty where nothing was started because a [`Cancel`] was pulled
     /// already.
     pub exit: Vec<i32>,
     /// What brought it to its end.
@@ -81,7 +81,7 @@ pub struct Ended {
 
 /// Why a command did not start. Nothing of it runs.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub enum SpawnError {
     /// A stage without a program, or no stage.
     #[error("there is no program to run")]
     NoProgram,
@@ -128,52 +128,56 @@ pub fn run(
     command: &Command<'_>,
     stdout: &mut dyn Write,
     stderr: &mut dyn Write,
-    halts: &[&Halt],
-) -> Result<Ended, StartError> {
+    cancels: &[&Cancel],
+) -> Result<Ended, SpawnError> {
     let started = Instant::now();
-    if halts.iter().any(|halt| halt.is_pulled()) {
+    if cancels.iter().any(|cancel| cancel.is_cancelled()) {
         let note = Some("not started: the run was being ended".to_owned());
         let by = EndedBy::StagingDryRun;
         return Ok(Ended { exit: Vec::new(), by, duration: Duration::ZERO, note, sink_error: None });
     }
     let (mut stages, [output, errors]) = Stages::start(command)?;
     let mut outputs = Outputs::new([(output, stdout), (errors, stderr)]);
-    let mut course = Course::new(started, command);
+    let mut termination = Termination::new(started, command);
 
     while stages.are_running() || outputs.are_open() {
-        let ready =
-            match wait(&stages, &outputs, course.heeded(halts, command.hurry.as_slice()), course.until()) {
-                Ok(ready) => ready,
-                Err(error) => {
-                    outputs.fail(error);
-                    stages.end();
-                    break;
-                }
-            };
+        let ready = match wait(
+            &stages,
+            &outputs,
+            termination.watched_cancels(cancels, command.kill_now.as_slice()),
+            termination.until(),
+        ) {
+            Ok(ready) => ready,
+            Err(error) => {
+                outputs.fail(error);
+                stages.end();
+                break;
+            }
+        };
         if outputs.pass_on(ready.outputs).is_err() {
-            course.end(&mut stages, EndedBy::OutputNotKept);
+            termination.end(&mut stages, EndedBy::OutputNotKept);
         }
         // After the sinks, which may have taken their time, and before anything that ends the command: of one
         // that has ended by itself meanwhile we should not say that we ended it.
         if stages.learn() {
-            course.end(&mut stages, EndedBy::AskedForTerminal);
+            termination.end(&mut stages, EndedBy::AskedForTerminal);
         }
-        if ready.halt {
-            course.heed(&mut stages);
+        if ready.cancel {
+            termination.heed(&mut stages);
         }
-        if course.is_over(&mut stages, ready.outputs.contains(&true)) {
+        if termination.is_over(&mut stages, ready.outputs.contains(&true)) {
             break;
         }
     }
-    if course.was_ended() {
+    if termination.was_ended() {
         // What ignored TERM and held no output was not waited for.
         stages.kill();
     }
     Ok(Ended {
         exit: stages.exits(),
-        by: course.by(&outputs),
+        by: termination.by(&outputs),
         duration: started.elapsed(),
-        note: course.note(&stages, &outputs),
+        note: termination.note(&stages, &outputs),
         sink_error: outputs.into_error(),
     })
 }
@@ -181,21 +185,21 @@ pub fn run(
 /// What there is to do.
 struct Ready {
     outputs: [bool; 2],
-    halt: bool,
+    cancel: bool,
 }
 
 /// Waits until there is something to do, or `until`.
-fn wait(stages: &Stages, outputs: &Outputs<'_>, halts: &[&Halt], until: Instant) -> io::Result<Ready> {
+fn wait(stages: &Stages, outputs: &Outputs<'_>, cancels: &[&Cancel], until: Instant) -> io::Result<Ready> {
     let pipes = outputs.pipes();
-    let mut fds = vec![PollFd::new(stages.bell(), PollFlags::IN)];
+    let mut fds = vec![PollFd::new(stages.wakeup(), PollFlags::IN)];
     fds.extend(pipes.into_iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
-    fds.extend(halts.iter().map(|halt| PollFd::new(halt.pipe(), PollFlags::IN)));
+    fds.extend(cancels.iter().map(|cancel| PollFd::new(cancel.pipe(), PollFlags::IN)));
     poll(&mut fds, until)?;
     // The bell has done what it is for: it woke us.
     let mut ready = fds.iter().skip(1).map(|fd| !fd.revents().is_empty());
     Ok(Ready {
         outputs: pipes.map(|pipe| pipe.is_some() && ready.next() == Some(true)),
-        halt: ready.any(|ready| ready),
+        cancel: ready.any(|ready| ready),
     })
 }
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid};
 
-use super::course::AFTER_KILL;
-use super::{Command, StartError, after, not_while_starting, pipe};
+use super::termination::AFTER_KILL;
+use super::{Command, SpawnError, after, not_while_starting, pipe};
 
 /// The exit status of a process that could not be read.
 const UNKNOWN: i32 = -1;
@@ -24,7 +24,7 @@ pub(super) struct Stages {
     all: Vec<Stage>,
     changes: Receiver<Change>,
     /// A byte for each change, to wait for with `poll`.
-    bell: PipeReader,
+    wakeup: PipeReader,
     grace: Duration,
     /// Whether KILL was sent: more can't be done.
     killed: bool,
@@ -42,11 +42,11 @@ struct Stage {
 /// What happened to the stage of this number.
 struct Change {
     stage: usize,
-    what: What,
+    what: ChangeKind,
 }
 
 #[derive(Clone, Copy)]
-enum What {
+enum ChangeKind {
     /// It was stopped because it wanted to read the terminal, or to set it up.
     AskedForTerminal,
     /// It has ended, with this exit status.
@@ -57,32 +57,32 @@ enum What {
 struct Teller {
     stage: usize,
     changes: Sender<Change>,
-    bell: PipeWriter,
+    wakeup: PipeWriter,
 }
 
 impl Teller {
-    fn tell(&mut self, what: What) {
+    fn tell(&mut self, what: ChangeKind) {
         // Fails when nobody wants to know any more, since the command was given up.
         let _ = self.changes.send(Change { stage: self.stage, what });
-        let _ = self.bell.write_all(&[0]);
+        let _ = self.wakeup.write_all(&[0]);
     }
 }
 
 impl Stages {
     /// Starts all stages, the first one first, and returns what they print: standard output of the last,
     /// standard error of all. When one can't be started the earlier ones are ended.
-    pub(super) fn start(command: &Command<'_>) -> Result<(Self, [PipeReader; 2]), StartError> {
+    pub(super) fn start(command: &Command<'_>) -> Result<(Self, [PipeReader; 2]), SpawnError> {
         keep_exit_statuses();
-        let no_pipe = |purpose| move |cause| StartError::NoPipe { purpose, cause };
+        let no_pipe = |purpose| move |cause| SpawnError::NoPipe { purpose, cause };
         let (stdout_reader, stdout) = pipe().map_err(no_pipe("its output"))?;
         let (stderr_reader, stderr) = pipe().map_err(no_pipe("its errors"))?;
-        let (bell, ringer) = pipe().map_err(no_pipe("its end"))?;
-        rustix::io::ioctl_fionbio(&bell, true).map_err(|errno| no_pipe("its end")(errno.into()))?;
+        let (wakeup, ringer) = pipe().map_err(no_pipe("its end"))?;
+        rustix::io::ioctl_fionbio(&wakeup, true).map_err(|errno| no_pipe("its end")(errno.into()))?;
         let (sender, changes) = mpsc::channel();
-        let mut stages = Self { all: Vec::new(), changes, bell, grace: command.grace, killed: false };
+        let mut stages = Self { all: Vec::new(), changes, wakeup, grace: command.grace, killed: false };
 
         let mut input = command.stdin.map(filled_pipe).transpose()?;
-        let last = command.stages.len().checked_sub(1).ok_or(StartError::NoProgram)?;
+        let last = command.stages.len().checked_sub(1).ok_or(SpawnError::NoProgram)?;
         for (stage, argv) in command.stages.iter().enumerate() {
             let (output, next_input) = if stage == last {
                 (stdout.try_clone().map_err(no_pipe("its output"))?, None)
@@ -91,8 +91,8 @@ impl Stages {
                 (writer, Some(reader))
             };
             let errors = stderr.try_clone().map_err(no_pipe("its errors"))?;
-            let bell = ringer.try_clone().map_err(no_pipe("its end"))?;
-            let teller = Teller { stage, changes: sender.clone(), bell };
+            let wakeup = ringer.try_clone().map_err(no_pipe("its end"))?;
+            let teller = Teller { stage, changes: sender.clone(), wakeup };
             stages.all.push(start(command, argv, input, [output, errors], teller)?);
             input = next_input;
         }
@@ -114,25 +114,25 @@ impl Stages {
     }
 
     /// Readable when there is something to [`learn`](Self::learn).
-    pub(super) fn bell(&self) -> &PipeReader {
-        &self.bell
+    pub(super) fn wakeup(&self) -> &PipeReader {
+        &self.wakeup
     }
 
     /// Takes in what has happened to the stages; true when one asked for the terminal.
     pub(super) fn learn(&mut self) -> bool {
         // Silences the bell. A byte left over only means to be called once in vain; none is no news.
-        let _ = self.bell.read(&mut [0; 16]);
+        let _ = self.wakeup.read(&mut [0; 16]);
         let mut asked = false;
         while let Ok(change) = self.changes.try_recv() {
-            asked |= self.take_in(&change);
+            asked |= self.record_facts(&change);
         }
         asked
     }
 
-    fn take_in(&mut self, change: &Change) -> bool {
+    fn record_facts(&mut self, change: &Change) -> bool {
         match change.what {
-            What::AskedForTerminal => return true,
-            What::Ended(exit) => {
+            ChangeKind::AskedForTerminal => return true,
+            ChangeKind::Ended(exit) => {
                 if let Some(stage) = self.all.get_mut(change.stage) {
                     stage.exit = Some(exit);
                 }
@@ -177,7 +177,7 @@ impl Stages {
         while self.are_running()
             && let Ok(change) = self.changes.recv_timeout(until.saturating_duration_since(Instant::now()))
         {
-            self.take_in(&change);
+            self.record_facts(&change);
         }
     }
 }
@@ -200,10 +200,10 @@ fn start(
     input: Option<PipeReader>,
     [output, errors]: [PipeWriter; 2],
     teller: Teller,
-) -> Result<Stage, StartError> {
-    let (program, arguments) = argv.split_first().ok_or(StartError::NoProgram)?;
+) -> Result<Stage, SpawnError> {
+    let (program, arguments) = argv.split_first().ok_or(SpawnError::NoProgram)?;
     let Some(path) = command.programs.get(program) else {
-        return Err(StartError::NotLookedUp { program: program.clone() });
+        return Err(SpawnError::NotLookedUp { program: program.clone() });
     };
     let name = program.clone();
     let mut expression = duct::cmd(path, arguments)
@@ -226,7 +226,7 @@ fn start(
             None => expression.env_remove(name),
         };
     }
-    let not_started = |cause| StartError::NotStarted { program: program.clone(), path: path.clone(), cause };
+    let not_started = |cause| SpawnError::NotStarted { program: program.clone(), path: path.clone(), cause };
     let alone = not_while_starting();
     let handle = expression.start().map_err(not_started)?;
     drop(alone);
@@ -242,15 +242,15 @@ fn start(
 }
 
 /// A pipe that holds `bytes` and then ends.
-fn filled_pipe(bytes: &[u8]) -> Result<PipeReader, StartError> {
-    let no_pipe = |cause| StartError::NoPipe { purpose: "its input", cause };
+fn filled_pipe(bytes: &[u8]) -> Result<PipeReader, SpawnError> {
+    let no_pipe = |cause| SpawnError::NoPipe { purpose: "its input", cause };
     let (reader, mut writer) = pipe().map_err(no_pipe)?;
     // There is no one yet to read: what does not fit must fail rather than wait.
     rustix::io::ioctl_fionbio(&writer, true).map_err(|errno| no_pipe(errno.into()))?;
     match writer.write_all(bytes) {
         Ok(()) => Ok(reader),
         Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
-            Err(StartError::StdinTooLong { bytes: bytes.len() })
+            Err(SpawnError::StdinTooLong { bytes: bytes.len() })
         }
         Err(cause) => Err(no_pipe(cause)),
     }
@@ -270,11 +270,13 @@ fn watch(handle: &duct::Handle, mut teller: Teller) -> io::Result<Pid> {
                     let _ = waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG);
                     let signal = status.stopping_signal();
                     if [Signal::TTIN, Signal::TTOU].iter().any(|asks| Some(asks.as_raw()) == signal) {
-                        teller.tell(What::AskedForTerminal);
+                        teller.tell(ChangeKind::AskedForTerminal);
                     }
                 }
                 Err(Errno::INTR) => {}
-                ended => return teller.tell(What::Ended(ended.ok().flatten().map_or(UNKNOWN, exit_status))),
+                ended => {
+                    return teller.tell(ChangeKind::Ended(ended.ok().flatten().map_or(UNKNOWN, exit_status)));
+                }
             }
         }
     })?;

@@ -29,7 +29,7 @@ fn bash(script: &str) -> Vec<Vec<String>> {
 
 fn command(stages: &[Vec<String>]) -> Command<'_> {
     let (programs, dir, deadline) = (&*PROGRAMS, Path::new("/"), Duration::from_mins(1));
-    Command { stages, programs, dir, env: &[], stdin: None, deadline, grace: GRACE, hurry: None }
+    Command { stages, programs, dir, env: &[], stdin: None, deadline, grace: GRACE, kill_now: None }
 }
 
 /// What a command left.
@@ -39,16 +39,16 @@ struct Tried {
     err: String,
 }
 
-fn tried(command: &Command<'_>, halts: &[&Halt]) -> Tried {
+fn tried(command: &Command<'_>, cancels: &[&Cancel]) -> Tried {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let ended = run(command, &mut out, &mut err, halts).unwrap();
+    let ended = run(command, &mut out, &mut err, cancels).unwrap();
     Tried { ended, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
 
 /// Asserts that the processes whose numbers are in `pids` have gone, soon. (A zombie is gone: it is for
 /// others to reap.)
 fn assert_gone(pids: &str) {
-    let never = Halt::new().unwrap();
+    let never = Cancel::new().unwrap();
     assert!(!pids.trim().is_empty(), "no process number was printed");
     for pid in pids.split_whitespace() {
         let gone = (0..500).any(|_| {
@@ -223,15 +223,15 @@ fn with_sigchld_ignored() {
 
 #[test]
 fn a_halt_is_waited_for_and_stays_pulled() {
-    let halt = Halt::new().unwrap();
-    assert!(!halt.is_pulled() && !halt.wait(Duration::from_millis(1)));
+    let cancel = Cancel::new().unwrap();
+    assert!(!cancel.is_cancelled() && !cancel.wait(Duration::from_millis(1)));
     std::thread::scope(|threads| {
-        threads.spawn(|| halt.pull());
-        assert!(halt.wait(Duration::MAX));
+        threads.spawn(|| cancel.cancel());
+        assert!(cancel.wait(Duration::MAX));
     });
-    assert!(halt.is_pulled() && halt.wait(Duration::MAX));
+    assert!(cancel.is_cancelled() && cancel.wait(Duration::MAX));
     // More often than a pipe has room for.
-    (0..100_000).for_each(|_| halt.pull());
+    (0..100_000).for_each(|_| cancel.cancel());
 }
 
 /// `cargo test --release --lib exec::tests::measures -- --ignored --nocapture`

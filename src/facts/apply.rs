@@ -11,13 +11,13 @@ pub struct Applied {
     /// Its kind, group and name, as kubectl writes them: `deployment.apps/dpp-api`.
     pub object: String,
     /// What the server did with it.
-    pub outcome: Outcome,
+    pub outcome: ApplyOutcome,
 }
 
 /// What the server did with an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum ApplyOutcome {
     /// It was not there before.
     Created,
     /// It was patched. Says less than it seems: quantities that the server normalises (`1000m`) print this
@@ -42,10 +42,10 @@ fn line(line: &str) -> Option<Applied> {
     }
     // A dry run says so behind the word: `created (server dry run)`.
     let outcome = match rest.split(" (").next()? {
-        "created" => Outcome::Created,
-        "configured" => Outcome::Configured,
-        "unchanged" => Outcome::Unchanged,
-        other => Outcome::Other(other.to_owned()),
+        "created" => ApplyOutcome::Created,
+        "configured" => ApplyOutcome::Configured,
+        "unchanged" => ApplyOutcome::Unchanged,
+        other => ApplyOutcome::Other(other.to_owned()),
     };
     Some(Applied { object: object.to_owned(), outcome })
 }
@@ -69,12 +69,12 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("serviceaccount/dpp-api", &Outcome::Created),
-                ("service/dpp-api", &Outcome::Unchanged),
-                ("deployment.apps/dpp-api", &Outcome::Configured),
-                ("configmap/a", &Outcome::Created),
-                ("configmap/old", &Outcome::Other("pruned".to_owned())),
-                ("role.rbac.authorization.k8s.io/x:y", &Outcome::Other("serverside-applied".to_owned())),
+                ("serviceaccount/dpp-api", &ApplyOutcome::Created),
+                ("service/dpp-api", &ApplyOutcome::Unchanged),
+                ("deployment.apps/dpp-api", &ApplyOutcome::Configured),
+                ("configmap/a", &ApplyOutcome::Created),
+                ("configmap/old", &ApplyOutcome::Other("pruned".to_owned())),
+                ("role.rbac.authorization.k8s.io/x:y", &ApplyOutcome::Other("serverside-applied".to_owned())),
             ]
         );
     }

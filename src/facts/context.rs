@@ -27,7 +27,7 @@ pub struct Context {
 /// When the first line is not a context's JSON.
 pub fn parse(stdout: &[u8]) -> Result<Context, Unreadable> {
     #[derive(Deserialize)]
-    struct Entry {
+    struct ContextEntry {
         #[serde(default)]
         cluster: String,
         #[serde(default)]
@@ -38,7 +38,7 @@ pub fn parse(stdout: &[u8]) -> Result<Context, Unreadable> {
 
     let text = String::from_utf8_lossy(stdout);
     let (entry, server) = text.split_once('\n').unwrap_or((&text, ""));
-    let entry: Entry = document("kubectl config view --minify", entry.as_bytes())?;
+    let entry: ContextEntry = document("kubectl config view --minify", entry.as_bytes())?;
     Ok(Context {
         cluster: entry.cluster,
         user: entry.user,

@@ -2,7 +2,7 @@
 
 /// An answer in its two parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer<'a> {
+pub struct HttpAnswer<'a> {
     /// Status line and headers with the blank line that ends them; empty when the bytes begin with no head.
     pub head: &'a [u8],
     /// All that follows, unchanged.
@@ -11,7 +11,7 @@ pub struct Answer<'a> {
 
 /// Splits one answer. Heads that only announce another one are skipped: 1xx (`103 Early Hints`), and a
 /// proxy's `200 Connection established`, which `-i` prints before the answer that came through it.
-pub fn split(answer: &[u8]) -> Answer<'_> {
+pub fn split(answer: &[u8]) -> HttpAnswer<'_> {
     let mut rest = answer;
     loop {
         let found = split_first(rest);
@@ -25,9 +25,9 @@ pub fn split(answer: &[u8]) -> Answer<'_> {
 
 const HTTP: &[u8] = b"HTTP/";
 
-fn split_first(answer: &[u8]) -> Answer<'_> {
+fn split_first(answer: &[u8]) -> HttpAnswer<'_> {
     if !answer.starts_with(HTTP) {
-        return Answer { head: &[], body: answer };
+        return HttpAnswer { head: &[], body: answer };
     }
     let mut end = 0;
     for line in answer.split_inclusive(|&byte| byte == b'\n') {
@@ -37,7 +37,7 @@ fn split_first(answer: &[u8]) -> Answer<'_> {
         }
     }
     let (head, body) = answer.split_at(end);
-    Answer { head, body }
+    HttpAnswer { head, body }
 }
 
 /// A successful answer to CONNECT has no body and may not announce one (RFC 9110, 9.3.6).
@@ -123,9 +123,12 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_all_body_and_a_cut_head_is_all_head() {
-        assert_eq!(split(b""), Answer { head: b"", body: b"" });
-        assert_eq!(split(b"<html>\n\n"), Answer { head: b"", body: b"<html>\n\n" });
-        assert_eq!(split(b"HTTP/1.1 200 OK\r\nServ"), Answer { head: b"HTTP/1.1 200 OK\r\nServ", body: b"" });
+        assert_eq!(split(b""), HttpAnswer { head: b"", body: b"" });
+        assert_eq!(split(b"<html>\n\n"), HttpAnswer { head: b"", body: b"<html>\n\n" });
+        assert_eq!(
+            split(b"HTTP/1.1 200 OK\r\nServ"),
+            HttpAnswer { head: b"HTTP/1.1 200 OK\r\nServ", body: b"" }
+        );
         assert_eq!(status_line(b""), None);
     }
 

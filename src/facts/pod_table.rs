@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What a watch says happened to a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Event {
+pub enum WatchEvent {
     /// It is there: newly made, or there already when the watch began (or began again).
     Added,
     /// It changed.
@@ -23,7 +23,7 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodRow {
     /// What happened, in a watch; a list has no such column.
-    pub event: Option<Event>,
+    pub event: Option<WatchEvent>,
     /// NAME.
     pub name: String,
     /// READY: containers that are ready, of how many (`0/1`).
@@ -55,9 +55,9 @@ pub fn watch_row(line: &str) -> WatchRow {
     let row = line.trim();
     let (first, rest) = row.split_once(char::is_whitespace).unwrap_or((row, ""));
     let event = match first {
-        "ADDED" => Event::Added,
-        "MODIFIED" => Event::Modified,
-        "DELETED" => Event::Deleted,
+        "ADDED" => WatchEvent::Added,
+        "MODIFIED" => WatchEvent::Modified,
+        "DELETED" => WatchEvent::Deleted,
         "EVENT" => return WatchRow::Header,
         "ERROR" => return WatchRow::ServerError(rest.trim().to_owned()),
         _ => return WatchRow::Other,
@@ -70,7 +70,7 @@ pub fn list_row(line: &str) -> Option<PodRow> {
     pod_row(None, line, line)
 }
 
-fn pod_row(event: Option<Event>, columns: &str, text: &str) -> Option<PodRow> {
+fn pod_row(event: Option<WatchEvent>, columns: &str, text: &str) -> Option<PodRow> {
     let mut words = columns.split_whitespace();
     let (name, ready, status) = (words.next()?, words.next()?, words.next()?);
     counts(ready)?;
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn status_is_the_fourth_field_of_a_watch() {
         let expected = PodRow {
-            event: Some(Event::Modified),
+            event: Some(WatchEvent::Modified),
             name: "dpp-api-6984f9c886-vbg9t".to_owned(),
             ready: "0/1".to_owned(),
             status: "CrashLoopBackOff".to_owned(),
@@ -137,9 +137,11 @@ mod tests {
 
     #[test]
     fn every_event_is_known() {
-        for (word, event) in
-            [("ADDED", Event::Added), ("MODIFIED", Event::Modified), ("DELETED", Event::Deleted)]
-        {
+        for (word, event) in [
+            ("ADDED", WatchEvent::Added),
+            ("MODIFIED", WatchEvent::Modified),
+            ("DELETED", WatchEvent::Deleted),
+        ] {
             let row = pod(&format!("{word}      dpp-reaper-0   0/1   Error   0   3s"));
             assert_eq!((row.event, row.status.as_str()), (Some(event), "Error"));
         }

@@ -19,7 +19,7 @@ mod tests;
 pub use refused::{Problem, Refused};
 
 /// An input: what it is called, what it may be, and where a person finds it.
-pub struct Row {
+pub struct InputRow {
     /// The environment variable.
     pub name: &'static str,
     /// Whether a run is refused without it.
@@ -39,8 +39,8 @@ pub struct Row {
 }
 
 /// Every input, in the runbook's order (its section "Inputs"), and then ours.
-pub static TABLE: [Row; 9] = [
-    Row {
+pub static TABLE: [InputRow; 9] = [
+    InputRow {
         name: "STAGING_CONTEXT",
         required: true,
         default: None,
@@ -50,7 +50,7 @@ pub static TABLE: [Row; 9] = [
         secret: false,
         check: grammar::context,
     },
-    Row {
+    InputRow {
         name: "STAGING_NAMESPACE",
         required: true,
         default: None,
@@ -60,7 +60,7 @@ pub static TABLE: [Row; 9] = [
         secret: false,
         check: grammar::namespace,
     },
-    Row {
+    InputRow {
         name: "STAGING_BASE_URL",
         required: true,
         default: None,
@@ -70,7 +70,7 @@ pub static TABLE: [Row; 9] = [
         secret: false,
         check: grammar::base_url,
     },
-    Row {
+    InputRow {
         name: "AWS_ACCOUNT_ID",
         required: false,
         default: None,
@@ -80,7 +80,7 @@ pub static TABLE: [Row; 9] = [
         secret: false,
         check: grammar::account,
     },
-    Row {
+    InputRow {
         name: "AWS_REGION",
         required: false,
         default: Some("us-east-1"),
@@ -90,7 +90,7 @@ pub static TABLE: [Row; 9] = [
         secret: false,
         check: grammar::region,
     },
-    Row {
+    InputRow {
         name: "IMAGE_TAG",
         required: false,
         default: Some("latest"),
@@ -100,7 +100,7 @@ pub static TABLE: [Row; 9] = [
         secret: false,
         check: grammar::tag,
     },
-    Row {
+    InputRow {
         name: "STAGING_API_KEY",
         required: false,
         default: None,
@@ -110,7 +110,7 @@ pub static TABLE: [Row; 9] = [
         secret: true,
         check: grammar::api_key,
     },
-    Row {
+    InputRow {
         name: "STAGING_METRICS_URL",
         required: false,
         default: None,
@@ -120,7 +120,7 @@ pub static TABLE: [Row; 9] = [
         secret: false,
         check: grammar::base_url,
     },
-    Row {
+    InputRow {
         name: REDACT,
         required: false,
         default: None,
@@ -213,7 +213,7 @@ fn unless_one_hides_another(
     mut readings: [Reading; TABLE.len()],
     redact: &[(String, SecretString)],
 ) -> [Reading; TABLE.len()] {
-    let fault = |(row, reading): (&Row, &Reading)| match reading {
+    let fault = |(row, reading): (&InputRow, &Reading)| match reading {
         Reading::Given(_) if row.name == REDACT => redact.iter().find_map(|(name, value)| {
             Some(format!("names {name}, whose value {}", hides(value.expose_secret(), &readings)?))
         }),
@@ -231,7 +231,7 @@ fn unless_one_hides_another(
 
 /// Which input a secret is a part of, if it is.
 fn hides(secret: &str, readings: &[Reading]) -> Option<String> {
-    let of_an_input = |(row, reading): &(&Row, &Reading)| match reading {
+    let of_an_input = |(row, reading): &(&InputRow, &Reading)| match reading {
         Reading::Given(value) | Reading::Default(value) => {
             !row.secret && row.name != REDACT && value.contains(secret)
         }
@@ -278,7 +278,7 @@ impl Reading {
     }
 }
 
-impl Row {
+impl InputRow {
     fn read(&self, given: Option<OsString>) -> Reading {
         match (given, self.default) {
             (Some(given), _) if !given.is_empty() => self.check(given),

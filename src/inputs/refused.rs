@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Reading, Row, TABLE};
+use super::{InputRow, Reading, TABLE};
 use crate::command::quote;
 
 /// All that is wrong with the inputs, in the table's order. Its text is the whole message.
@@ -40,7 +40,7 @@ impl Refused {
         let fill_in = |text: &str| {
             values.iter().fold(text.to_owned(), |text, (variable, value)| text.replace(variable, value))
         };
-        let problem = |(row, reading): (&Row, &Reading)| match reading {
+        let problem = |(row, reading): (&InputRow, &Reading)| match reading {
             Reading::Refused(fault) => Some(Problem {
                 name: row.name,
                 fault: fault.clone(),
@@ -49,7 +49,7 @@ impl Refused {
             }),
             _ => None,
         };
-        let fine = |(row, reading): (&Row, &Reading)| match reading {
+        let fine = |(row, reading): (&InputRow, &Reading)| match reading {
             Reading::Given(value) if row.default.is_some() => Some(format!("{} ({value})", row.name)),
             Reading::Given(_) => Some(row.name.into()),
             Reading::Default(value) => Some(format!("{} ({value}, the default)", row.name)),

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use similar::{ChangeTag, TextDiff};
 
-use super::{Came, Compared};
-use crate::events::{Outcome, What};
+use super::{Compared, Difference};
+use crate::events::{EventKind, Outcome};
 use crate::evidence::{Tree, sha256_of};
 use crate::facts::curl;
 use crate::facts::endpoints::Assignment;
 use crate::facts::pods;
-use crate::reading::{self, Printed};
-use crate::record::Record;
+use crate::interpret::{self, CommandOutput};
+use crate::run_state::RunState;
 use crate::runbook::{Phase, Step};
 
 /// A line that only one of the two has.
@@ -42,28 +42,28 @@ pub(super) struct Side<'a> {
 pub(super) fn compare(
     id: String,
     row: &Step,
-    record: &Record,
+    run: &RunState,
     then: &Side<'_>,
     now: &Side<'_>,
 ) -> io::Result<Compared> {
     let came = |came, why: Option<&str>, lines| Compared { id, came, why: why.map(str::to_owned), lines };
     // A pod's name is made up, and lives no longer than the pod.
     if row.text.contains("$POD") && now.outcome.found_nothing() && !then.outcome.found_nothing() {
-        return Ok(came(Came::Drift, Some("that pod is gone"), Vec::new()));
+        return Ok(came(Difference::Drift, Some("that pod is gone"), Vec::new()));
     }
-    let mut judged = only_one_has(&judged_by(row, record, then)?, &judged_by(row, record, now)?);
+    let mut judged = only_one_has(&judged_by(row, run, then)?, &judged_by(row, run, now)?);
     if !judged.is_empty() {
         let ended_otherwise = ended(then.outcome) != ended(now.outcome);
-        judged.extend(now.outcome.said.iter().filter(|_| ended_otherwise).map(|said| of(true, said)));
-        return Ok(came(Came::Changed, None, judged));
+        judged.extend(now.outcome.first_error.iter().filter(|_| ended_otherwise).map(|said| of(true, said)));
+        return Ok(came(Difference::Changed, None, judged));
     }
     let printed = differing(&text(row, then)?, &text(row, now)?);
     Ok(match () {
-        () if printed.is_empty() => came(Came::Same, None, printed),
+        () if printed.is_empty() => came(Difference::Same, None, printed),
         () if OF_ITS_MOMENT.contains(&&*row.id) => {
-            came(Came::Drift, Some("it showed what the run went on to change"), Vec::new())
+            came(Difference::Drift, Some("it showed what the run went on to change"), Vec::new())
         }
-        () => came(Came::Drift, None, printed),
+        () => came(Difference::Drift, None, printed),
     })
 }
 
@@ -72,7 +72,7 @@ fn of(now: bool, text: &str) -> Line {
 }
 
 /// What a run is judged by, a line each: how the command ended, the HTTP statuses, and the facts it reads from it.
-fn judged_by(row: &Step, record: &Record, side: &Side<'_>) -> io::Result<Vec<String>> {
+fn judged_by(row: &Step, run: &RunState, side: &Side<'_>) -> io::Result<Vec<String>> {
     let Side { outcome, tree } = side;
     let mut lines = vec![ended(outcome)];
     let stderr = tree.read(outcome.stderr.as_ref())?;
@@ -84,8 +84,8 @@ fn judged_by(row: &Step, record: &Record, side: &Side<'_>) -> io::Result<Vec<Str
     if OF_ITS_MOMENT.contains(&&*row.id) {
         return Ok(lines);
     }
-    let stdout = tree.read(reading::needed_stdout(outcome))?;
-    match reading::events(record, &Printed { outcome, stdout: &stdout, stderr: &stderr }) {
+    let stdout = tree.read(interpret::needed_stdout(outcome))?;
+    match interpret::events(run, &CommandOutput { outcome, stdout: &stdout, stderr: &stderr }) {
         Ok(events) => lines.extend(events.iter().flat_map(facts)),
         Err(error) => lines.push(error.to_string()),
     }
@@ -102,16 +102,16 @@ fn ended(outcome: &Outcome) -> String {
 
 /// What stays, as long as nobody deploys, scales or takes away: no ages, restarts, names of pods, addresses, versions of
 /// a resource. Whoever asks, and with which programs, is another one than then.
-fn facts(what: &What) -> Vec<String> {
+fn facts(what: &EventKind) -> Vec<String> {
     match what {
-        What::ServerVersion { version } => {
+        EventKind::ServerVersion { version } => {
             vec![format!("the API server is {}", version.as_deref().unwrap_or("of no version"))]
         }
-        What::NamespaceUid { namespace, uid } => {
+        EventKind::NamespaceUid { namespace, uid } => {
             vec![format!("{namespace} has the UID {}", uid.as_deref().unwrap_or("of no namespace"))]
         }
-        What::PermissionAnswered { question, answer, .. } => vec![format!("{question}: {answer:?}")],
-        What::WouldLand { objects, .. } => objects
+        EventKind::PermissionAnswered { question, answer, .. } => vec![format!("{question}: {answer:?}")],
+        EventKind::WouldLand { objects, .. } => objects
             .iter()
             .map(|o| {
                 format!(
@@ -122,8 +122,8 @@ fn facts(what: &What) -> Vec<String> {
                 )
             })
             .collect(),
-        What::RolloutEnded { deployment, ending } => vec![format!("{deployment} {}", ending.says())],
-        What::DeploymentsAfter { deployments } => deployments
+        EventKind::RolloutEnded { deployment, ending } => vec![format!("{deployment} {}", ending.says())],
+        EventKind::DeploymentsAfter { deployments } => deployments
             .iter()
             .map(|d| {
                 format!(
@@ -132,7 +132,7 @@ fn facts(what: &What) -> Vec<String> {
                 )
             })
             .collect(),
-        What::Endpoints { services } => services
+        EventKind::Endpoints { services } => services
             .iter()
             .map(|service| match &service.state {
                 Assignment::Assigned => format!("service {} has endpoints", service.service),
@@ -142,7 +142,7 @@ fn facts(what: &What) -> Vec<String> {
                 Assignment::NotEvaluated { why } => format!("service {}: {why}", service.service),
             })
             .collect(),
-        What::PodsAfter { pods } => pods::images(pods)
+        EventKind::PodsAfter { pods } => pods::images(pods)
             .into_iter()
             .map(|image| {
                 format!("{} runs {} ({})", image.container, image.image, image.image_id.unwrap_or_default())
@@ -157,11 +157,11 @@ fn facts(what: &What) -> Vec<String> {
 fn text(row: &Step, Side { outcome, tree }: &Side<'_>) -> io::Result<Vec<u8>> {
     let stderr = outcome.stderr.as_ref().filter(|_| !row.text.starts_with("curl "));
     let mut text = Vec::new();
-    for stretch in outcome.stdout.iter().chain(stderr) {
-        if stretch.length() > LONG {
-            writeln!(text, "{} bytes, SHA-256 {}", stretch.length(), sha256_of(tree.open(stretch)?)?)?;
+    for range in outcome.stdout.iter().chain(stderr) {
+        if range.length() > LONG {
+            writeln!(text, "{} bytes, SHA-256 {}", range.length(), sha256_of(tree.open(range)?)?)?;
         } else {
-            text.extend(tree.read(Some(stretch))?);
+            text.extend(tree.read(Some(range))?);
         }
     }
     Ok(text)
@@ -191,7 +191,7 @@ mod tests {
     use camino::Utf8Path;
 
     use super::*;
-    use crate::evidence::redaction::Forms;
+    use crate::evidence::redaction::SecretPatterns;
     use crate::runbook;
 
     /// `status.after`, printed then and now.
@@ -206,18 +206,18 @@ mod tests {
             serde_json::from_str(&outcome).unwrap()
         };
         let (then, now) = (outcome_of("then", then), outcome_of("now", now));
-        let tree = &Tree::new(Utf8Path::from_path(folder.path()).unwrap().to_owned(), Forms::none());
+        let tree = &Tree::new(Utf8Path::from_path(folder.path()).unwrap().to_owned(), SecretPatterns::none());
         let [then, now] = [&then, &now].map(|outcome| Side { outcome, tree });
         let row = runbook::step("status.after");
-        compare("status.after".to_owned(), row, &Record::default(), &then, &now).unwrap()
+        compare("status.after".to_owned(), row, &RunState::default(), &then, &now).unwrap()
     }
 
     #[test]
     fn of_a_long_text_the_length_and_the_hash_are_compared() {
         let long = "a line\n".repeat(200_000);
-        assert_eq!(compared(&long, &long).came, Came::Same);
+        assert_eq!(compared(&long, &long).came, Difference::Same);
         let came = compared(&long, "one line\n");
-        assert_eq!(came.came, Came::Drift);
+        assert_eq!(came.came, Difference::Drift);
         let hash = "3f3abad68f09218c4b4936e9f8cc8bd4e6ef75163df7ce9e2f89a656d1910074";
         let then = of(false, &format!("1400000 bytes, SHA-256 {hash}"));
         assert_eq!(came.lines, [then, of(true, "one line")]);

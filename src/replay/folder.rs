@@ -6,13 +6,13 @@ use std::io;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use super::CannotReplay;
-use crate::record::Record;
+use crate::run_state::RunState;
 use crate::runbook::DEPLOYMENTS;
 
 /// Makes the folder, and copies the run's manifests into it, and nothing else that may stand beside them.
 pub(super) fn make(
     evidence: &Utf8Path,
-    record: &Record,
+    run: &RunState,
     into: Option<&Utf8Path>,
 ) -> Result<Utf8PathBuf, CannotReplay> {
     let folder = match into {
@@ -25,7 +25,7 @@ pub(super) fn make(
     };
     fs_err::create_dir(folder.join("inputs"))?;
     for file in DEPLOYMENTS.iter().map(|deployment| deployment.manifest) {
-        let is_kept = record.manifests.iter().any(|manifest| manifest.file == file);
+        let is_kept = run.manifests.iter().any(|manifest| manifest.file == file);
         let (from, to) = (evidence.join("inputs").join(file), folder.join("inputs").join(file));
         if is_kept && from.is_file() {
             fs_err::create_dir_all(to.parent().unwrap_or(&folder))?;

@@ -7,7 +7,7 @@ use camino::Utf8PathBuf;
 use crate::error::Error;
 use crate::evidence::SECRET_FIELDS;
 use crate::inputs::{Inputs, Refused};
-use crate::record::Record;
+use crate::run_state::RunState;
 use crate::tools::Missing;
 use crate::verify::CannotRead;
 
@@ -93,12 +93,12 @@ impl From<io::Error> for CannotReplay {
 }
 
 /// A run that took values out, and whose commands print them now: they must be known, to be taken out again.
-pub(super) fn unless_all_is_taken_out(record: &Record, inputs: &Inputs) -> Result<(), CannotReplay> {
+pub(super) fn unless_all_is_taken_out(run: &RunState, inputs: &Inputs) -> Result<(), CannotReplay> {
     let is_known = |name: &str| {
         name == "STAGING_API_KEY" && inputs.api_key.is_some()
             || inputs.redact.iter().any(|(known, _)| known == name)
     };
-    let redactions = record.redactions();
+    let redactions = run.redactions();
     let mut names = redactions.iter().map(|redaction| redaction.name.as_str());
     match names.find(|name| !SECRET_FIELDS.contains(name) && !is_known(name)) {
         Some(name) => Err(CannotReplay::NotTakenOut(name.to_owned())),

@@ -12,13 +12,13 @@ static MEANWHILE: Mutex<Option<usize>> = Mutex::new(None);
 static AFTER_BLANK: AtomicBool = AtomicBool::new(true);
 
 /// Prints an answer on standard output.
-pub(super) fn tell(text: &str) {
+pub(super) fn print(text: &str) {
     wipe();
     write_whole(&mut anstream::stdout(), text);
 }
 
 /// Prints progress or an error on standard error.
-pub(super) fn say(text: &str) {
+pub(super) fn eprint(text: &str) {
     wipe();
     let after_blank = AFTER_BLANK.swap(text.ends_with("\n\n"), Ordering::Relaxed);
     let text = if after_blank { text.trim_start_matches('\n') } else { text };
@@ -26,7 +26,7 @@ pub(super) fn say(text: &str) {
 }
 
 /// Shows what is waited for until something else is printed; nothing without a terminal.
-pub(super) fn meanwhile(text: &str) {
+pub(super) fn status_line(text: &str) {
     if !io::stderr().is_terminal() {
         return;
     }

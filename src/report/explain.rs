@@ -16,7 +16,7 @@ const NEAR: usize = 3;
 const LIST_WIDTH: usize = 96;
 
 /// One id and what is said of it.
-struct Entry {
+struct Explained {
     table: &'static str,
     id: String,
     /// What it is, in a line or two of ours.
@@ -31,11 +31,11 @@ struct Entry {
 pub fn explain(id: Option<&str>) -> u8 {
     match explanation(id) {
         Ok(text) => {
-            console::tell(&text);
+            console::print(&text);
             0
         }
         Err(text) => {
-            console::say(&text);
+            console::eprint(&text);
             2
         }
     }
@@ -49,7 +49,7 @@ fn explanation(id: Option<&str>) -> Result<String, String> {
     if found.is_empty() { Err(no_such(wanted, &entries)) } else { Ok(found.join("\n")) }
 }
 
-fn told(entry: &Entry) -> String {
+fn told(entry: &Explained) -> String {
     let mut text = format!("{} · {}\n\n{}\n", entry.id, entry.table, indented(&entry.ours));
     if let Some(quote) = &entry.quote {
         text.push_str(&format!("\nThe runbook ({}):\n\n{}\n", document::id(), indented(quote)));
@@ -62,7 +62,7 @@ fn indented(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn listing(entries: &[Entry]) -> String {
+fn listing(entries: &[Explained]) -> String {
     let mut text =
         "staging-dry-run explain ID tells what stands behind an id of the screen or the evidence.\n"
             .to_owned();
@@ -87,7 +87,7 @@ fn listing(entries: &[Entry]) -> String {
     text
 }
 
-fn no_such(wanted: &str, entries: &[Entry]) -> String {
+fn no_such(wanted: &str, entries: &[Explained]) -> String {
     let lower = wanted.to_lowercase();
     let mut near: Vec<(usize, &str)> = entries
         .iter()
@@ -121,7 +121,7 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// Every id of every table.
-fn entries() -> Vec<Entry> {
+fn entries() -> Vec<Explained> {
     let mut all = runbook_steps();
     all.extend(STEPS.iter().map(command));
     for deployment in DEPLOYMENTS {
@@ -130,13 +130,13 @@ fn entries() -> Vec<Entry> {
     }
     all.extend(CHECKS.iter().map(check));
     all.extend(STOP_RULES.iter().map(stop_rule));
-    all.extend(CRITERIA.iter().map(|criterion| Entry {
+    all.extend(CRITERIA.iter().map(|criterion| Explained {
         table: "success criterion",
         id: criterion.id.to_owned(),
         ours: "A line of Success Criteria. Not met, it makes a pass a shortfall.".to_owned(),
         quote: document::line_with(criterion.text).map(str::to_owned),
     }));
-    all.extend(GUARDS.iter().map(|guard| Entry {
+    all.extend(GUARDS.iter().map(|guard| Explained {
         table: "guard",
         id: guard.id.to_owned(),
         ours: format!(
@@ -146,13 +146,13 @@ fn entries() -> Vec<Entry> {
         quote: None,
     }));
     all.extend(Permission::required().iter().map(permission));
-    all.extend(TROUBLESHOOTING.iter().map(|trouble| Entry {
+    all.extend(TROUBLESHOOTING.iter().map(|trouble| Explained {
         table: "troubleshooting entry",
         id: trouble.id.to_owned(),
         ours: format!("Shown when stop rule {} fired.", numbers(trouble.stop_rules)),
         quote: document::section(trouble.heading).map(str::to_owned),
     }));
-    all.extend(EXIT_CODES.iter().map(|exit| Entry {
+    all.extend(EXIT_CODES.iter().map(|exit| Explained {
         table: "exit code",
         id: exit.id.to_owned(),
         ours: format!("{}.", exit.meaning),
@@ -162,12 +162,12 @@ fn entries() -> Vec<Entry> {
 }
 
 /// The five steps, by their headings.
-fn runbook_steps() -> Vec<Entry> {
+fn runbook_steps() -> Vec<Explained> {
     let headings = document::TEXT.lines().filter_map(|line| Some((line, line.strip_prefix("### ")?)));
     headings
         .filter_map(|(line, title)| {
             let number = title.split_once(". ")?.0.parse::<u8>().ok()?;
-            Some(Entry {
+            Some(Explained {
                 table: "step of the runbook",
                 id: format!("step-{number}"),
                 ours: format!("Step {}", title.replacen(". ", ": ", 1)),
@@ -177,7 +177,7 @@ fn runbook_steps() -> Vec<Entry> {
         .collect()
 }
 
-fn command(step: &Step) -> Entry {
+fn command(step: &Step) -> Explained {
     let effect = match step.effect {
         Effect::Reads => "It only reads.",
         Effect::Asks => "It asks for a server-side dry run, which stores nothing.",
@@ -187,7 +187,7 @@ fn command(step: &Step) -> Entry {
         Some(_) => "A command of the runbook.".to_owned(),
         None => format!("Ours, beside the runbook's: {}.", step.why),
     };
-    Entry {
+    Explained {
         table: "command",
         id: step.id.to_string(),
         ours: format!("{why}\n{effect} {}\n\n{}", kept(step), step.text),
@@ -205,7 +205,7 @@ fn kept(step: &Step) -> String {
     }
 }
 
-fn check(check: &crate::runbook::Check) -> Entry {
+fn check(check: &crate::runbook::Check) -> Explained {
     let start = format!("| {} | ", check.number);
     let table = document::TEXT.lines().skip_while(|line| !line.starts_with("| # |"));
     let rows: Vec<&str> = table
@@ -220,7 +220,7 @@ fn check(check: &crate::runbook::Check) -> Entry {
         format!("{passes} passes. The API key is not sent to it.")
     };
     let text = check_step(check, true).text;
-    Entry {
+    Explained {
         table: "smoke check",
         id: check.id(),
         ours: format!("{with_key}\nIts answer is kept in smoke/responses/{}.\n\n{text}", check.file_name()),
@@ -229,11 +229,11 @@ fn check(check: &crate::runbook::Check) -> Entry {
     }
 }
 
-fn stop_rule(rule: &crate::verdict::StopRule) -> Entry {
+fn stop_rule(rule: &crate::verdict::StopRule) -> Explained {
     let action =
         document::section("## Stop Rules").and_then(|section| section.split_once("**Action on STOP**"));
     let line = document::line_with(rule.text);
-    Entry {
+    Explained {
         table: "stop rule",
         id: rule.id.to_owned(),
         ours: how(rule.number).to_owned(),
@@ -264,8 +264,8 @@ fn how(rule: u8) -> &'static str {
     }
 }
 
-fn permission(permission: &Permission) -> Entry {
-    Entry {
+fn permission(permission: &Permission) -> Explained {
+    Explained {
         table: "permission",
         id: permission.id.clone(),
         ours: format!(

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::events::{
-    Began, Conclusion, Effect, EndedBy, Event, Git, Intent, ManifestFile, Options, Outcome, Program,
-    RunbookId, Sighting, Target, ToolVersion, What, Who,
+    Began, Conclusion, Effect, EndedBy, Event, EventKind, Git, Intent, ManifestFile, Options, Outcome,
+    Program, RunbookId, Sighting, Target, ToolVersion, Who,
 };
 use crate::facts::apply::{self, Applied};
 use crate::facts::context::Context;
@@ -15,7 +15,7 @@ use crate::facts::endpoints::{Assignment, ServiceEndpoints};
 use crate::facts::pods::{Container, Failing, Pod, State, Trouble};
 use crate::facts::rollout::Ending;
 use crate::moment::Moment;
-use crate::record::Record;
+use crate::run_state::RunState;
 use crate::runbook::{CHECKS, DEPLOYMENTS, EVIDENCE_FILES, Phase};
 
 /// Events with their moments, a tenth of a second apart.
@@ -23,14 +23,14 @@ use crate::runbook::{CHECKS, DEPLOYMENTS, EVIDENCE_FILES, Phase};
 pub(super) struct Events(pub(super) Vec<Event>);
 
 impl Events {
-    pub(super) fn add(&mut self, what: What) -> &mut Self {
+    pub(super) fn add(&mut self, what: EventKind) -> &mut Self {
         let seq = self.0.len() as u64 + 1;
-        self.0.push(Event { seq, at: at(seq * 100), what });
+        self.0.push(Event { seq, at: at(seq * 100), kind: what });
         self
     }
 
-    pub(super) fn record(&self) -> Record {
-        Record::of(&self.0)
+    pub(super) fn run(&self) -> RunState {
+        RunState::of(&self.0)
     }
 
     /// A command from its beginning to its end.
@@ -40,7 +40,7 @@ impl Events {
 
     pub(super) fn starts(&mut self, id: &str, effect: Effect) -> &mut Self {
         let text = format!("kubectl {id}");
-        self.add(What::CommandStarts(Intent {
+        self.add(EventKind::CommandStarts(Intent {
             id: id.into(),
             phase: Phase::Deploy,
             effect,
@@ -51,7 +51,7 @@ impl Events {
 
     pub(super) fn ends(&mut self, id: &str, exit: &[i32], said: Option<&str>) -> &mut Self {
         let started = at(self.0.len() as u64 * 100);
-        self.add(What::CommandEnded(Outcome {
+        self.add(EventKind::CommandEnded(Outcome {
             id: id.into(),
             started,
             duration_ms: 100,
@@ -60,33 +60,37 @@ impl Events {
             note: None,
             stdout: None,
             stderr: None,
-            said: said.map(str::to_owned),
+            first_error: said.map(str::to_owned),
             redactions: Vec::new(),
         }))
     }
 
     pub(super) fn step(&mut self, step: u8, duration_ms: u64) -> &mut Self {
-        self.add(What::StepEnded { step, duration_ms })
+        self.add(EventKind::StepEnded { step, duration_ms })
     }
 
     pub(super) fn preflight(&mut self) -> &mut Self {
         for (name, numbers) in [("kubectl", (1, 32)), ("curl", (7, 88)), ("jq", (1, 6))] {
             let version =
                 ToolVersion { name: name.into(), version: Some("x".into()), numbers: Some(numbers) };
-            self.add(What::ToolVersion(version));
+            self.add(EventKind::ToolVersion(version));
         }
         let server = Some("https://10.0.0.1:6443".to_owned());
         let context = Context { cluster: "c".into(), user: "u".into(), namespace: None, server };
-        self.add(What::ContextRead(context));
-        self.add(What::ServerVersion { version: Some("v1.34.4".into()) });
-        self.add(What::ClusterUser { name: Some("ci-deployer".into()) });
+        self.add(EventKind::ContextRead(context));
+        self.add(EventKind::ServerVersion { version: Some("v1.34.4".into()) });
+        self.add(EventKind::ClusterUser { name: Some("ci-deployer".into()) });
         for deployment in DEPLOYMENTS {
             let file = deployment.manifest.to_owned();
-            self.add(What::ManifestRead(manifest(&file)));
-            self.add(What::WouldLand { file, objects: vec![landing(deployment.name)], warnings: Vec::new() });
+            self.add(EventKind::ManifestRead(manifest(&file)));
+            self.add(EventKind::WouldLand {
+                file,
+                objects: vec![landing(deployment.name)],
+                warnings: Vec::new(),
+            });
         }
         let (question, needed_for) = ("get pods -n dpp-staging".to_owned(), "stop rule 2".to_owned());
-        self.add(What::PermissionAnswered {
+        self.add(EventKind::PermissionAnswered {
             id: "can-i.get-pods".into(),
             question,
             needed_for,
@@ -94,12 +98,12 @@ impl Events {
         })
     }
 
-    pub(super) fn applied(&mut self, manifest: &str, objects: &[(&str, apply::Outcome)]) -> &mut Self {
-        let applied = |(object, outcome): &(&str, apply::Outcome)| Applied {
+    pub(super) fn applied(&mut self, manifest: &str, objects: &[(&str, apply::ApplyOutcome)]) -> &mut Self {
+        let applied = |(object, outcome): &(&str, apply::ApplyOutcome)| Applied {
             object: (*object).to_owned(),
             outcome: outcome.clone(),
         };
-        self.add(What::Applied { file: manifest.into(), objects: objects.iter().map(applied).collect() })
+        self.add(EventKind::Applied { file: manifest.into(), objects: objects.iter().map(applied).collect() })
     }
 
     pub(super) fn deploy(&mut self) -> &mut Self {
@@ -107,7 +111,7 @@ impl Events {
         for deployment in DEPLOYMENTS {
             self.command(&format!("apply.{}", deployment.key), Effect::Changes, &[0, 0, 0, 0]);
             let object = format!("deployment.apps/{}", deployment.name);
-            self.applied(deployment.manifest, &[(&object, apply::Outcome::Configured)]);
+            self.applied(deployment.manifest, &[(&object, apply::ApplyOutcome::Configured)]);
         }
         self.step(2, 712)
     }
@@ -115,7 +119,10 @@ impl Events {
     pub(super) fn rolled_out(&mut self) -> &mut Self {
         for deployment in DEPLOYMENTS {
             self.command(&format!("rollout.{}", deployment.key), Effect::Reads, &[0]);
-            self.add(What::RolloutEnded { deployment: deployment.name.into(), ending: Ending::RolledOut });
+            self.add(EventKind::RolloutEnded {
+                deployment: deployment.name.into(),
+                ending: Ending::RolledOut,
+            });
         }
         self.step(3, 41_180)
     }
@@ -123,16 +130,16 @@ impl Events {
     pub(super) fn after(&mut self) -> &mut Self {
         self.command("status.after", Effect::Reads, &[0]);
         let deployments = DEPLOYMENTS.iter().map(|d| deployment(d.name, 3, 3)).collect();
-        self.add(What::DeploymentsAfter { deployments });
+        self.add(EventKind::DeploymentsAfter { deployments });
         let service = "dpp-api".to_owned();
         let services = vec![ServiceEndpoints { service, ready_endpoints: 3, state: Assignment::Assigned }];
-        self.add(What::Endpoints { services });
-        self.add(What::PodsAfter { pods: vec![pod("dpp-api-7d9c-aaaaa", State::Running)] });
+        self.add(EventKind::Endpoints { services });
+        self.add(EventKind::PodsAfter { pods: vec![pod("dpp-api-7d9c-aaaaa", State::Running)] });
         self.step(4, 170)
     }
 
     pub(super) fn healthy(&mut self, path: &str, asks: u32, status: &str) -> &mut Self {
-        self.add(What::HealthAsked {
+        self.add(EventKind::HealthAsked {
             id: format!("gate.{}", &path[1..]),
             path: path.into(),
             asks,
@@ -148,7 +155,7 @@ impl Events {
             let expected = check.accepted(true)[0];
             let status = if failed.contains(&check.number) { "404" } else { expected };
             let url = format!("https://staging-api.decisionproof.ai{}", check.path);
-            self.add(What::CheckAnswered { check: check.number, url, transfer: transfer(status) });
+            self.add(EventKind::CheckAnswered { check: check.number, url, transfer: transfer(status) });
         }
         self
     }
@@ -158,8 +165,8 @@ impl Events {
         for id in ["body.health", "body.readyz"] {
             self.command(id, Effect::Reads, &[0]);
         }
-        self.add(What::LatencySampled { id: "latency.health".into(), samples: 20, p95_ms: Some(18) });
-        self.add(What::LatencySampled { id: "latency.docs".into(), samples: 20, p95_ms: Some(1044) });
+        self.add(EventKind::LatencySampled { id: "latency.health".into(), samples: 20, p95_ms: Some(18) });
+        self.add(EventKind::LatencySampled { id: "latency.docs".into(), samples: 20, p95_ms: Some(1044) });
         self.step(5, 1100)
     }
 
@@ -167,24 +174,24 @@ impl Events {
         let line = format!("MODIFIED   {pod}   0/1   {status}   2 (0s ago)   2s");
         let (pod, status, command) = (pod.to_owned(), status.to_owned(), "watch.pods".to_owned());
         let sighting = Sighting { pod, status, line, command, seen_at: at(self.0.len() as u64 * 100) };
-        self.add(What::PodJudged { sighting, conclusion, container: Some(failing()) })
+        self.add(EventKind::PodJudged { sighting, conclusion, container: Some(failing()) })
     }
 
     pub(super) fn end(&mut self) -> &mut Self {
         let files = EVIDENCE_FILES.iter().map(|file| file.path.to_owned()).collect();
-        self.add(What::FilesListed { files }).add(What::RunEnded)
+        self.add(EventKind::FilesListed { files }).add(EventKind::RunEnded)
     }
 }
 
 /// A run that began, on the runbook's own examples.
 pub(super) fn events() -> Events {
     let mut events = Events::default();
-    events.add(What::RunBegan(Box::new(began())));
+    events.add(EventKind::RunBegan(Box::new(began())));
     events
 }
 
-pub(super) fn begun() -> Record {
-    events().record()
+pub(super) fn begun() -> RunState {
+    events().run()
 }
 
 pub(super) fn began() -> Began {

@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use crate::command;
-use crate::record::Record;
+use crate::run_state::RunState;
 use crate::verdict;
 
 /// Where a duration at the end of a line ends.
@@ -108,8 +108,8 @@ pub(super) fn labelled(label: &str, lines: &[impl AsRef<str>]) -> String {
 /// A command of the runbook with this run's values, ready to paste; `None` when one of them is not known.
 ///
 /// Every `kubectl` gets the run's context: a person's own current context may be another one.
-pub(super) fn pasteable(text: &str, record: &Record, extra: &[(&str, &str)]) -> Option<String> {
-    let (_, began) = record.began.as_ref()?;
+pub(super) fn pasteable(text: &str, run: &RunState, extra: &[(&str, &str)]) -> Option<String> {
+    let (_, began) = run.began.as_ref()?;
     let value = |name: &str| verdict::variable_or(began, extra, name);
     let mut pipeline = command::parse(text).ok()?.expand(value).ok()?;
     for stage in
@@ -153,12 +153,12 @@ mod tests {
 
     #[test]
     fn commands_carry_the_context_of_the_run() {
-        let record = fixture::begun();
+        let run = fixture::begun();
         let pod = [("POD", "a-1")];
         assert_eq!(
-            pasteable("kubectl describe pod \"$POD\" -n \"$STAGING_NAMESPACE\"", &record, &pod).unwrap(),
+            pasteable("kubectl describe pod \"$POD\" -n \"$STAGING_NAMESPACE\"", &run, &pod).unwrap(),
             "kubectl --context=staging-cluster describe pod a-1 -n dpp-staging"
         );
-        assert_eq!(pasteable("kubectl describe pod \"$POD\"", &record, &[]), None);
+        assert_eq!(pasteable("kubectl describe pod \"$POD\"", &run, &[]), None);
     }
 }

@@ -1,13 +1,12 @@
 //! What a person sees: the only room that prints.
 //!
-//! Every text is made by a function from a [`crate::record::Record`] to a `String`; printing is a thin layer
+//! Every text is made by a function from a [`crate::run_state::RunState`] to a `String`; printing is a thin layer
 //! behind it. A pipe that was closed ends nothing. Progress and errors go to standard error, answers and the
 //! last lines to standard output.
 
 // Screens are small and written once: `push_str(&format!(…))` reads better than a `write!` whose result is ignored.
 #![allow(clippy::format_push_string)]
 
-mod closing;
 mod console;
 mod escape;
 mod explain;
@@ -20,9 +19,9 @@ mod replayed;
 mod screen;
 mod step_lines;
 mod stop_block;
+mod summary;
 mod verified;
 
-pub use closing::{Place, closing};
 pub use escape::{printable, printable_lines};
 pub use explain::explain;
 pub use plan::plan;
@@ -30,4 +29,5 @@ pub use refusal::{fail, refuse, short_help};
 pub use replayed::{replayed, replaying};
 pub use screen::{Screen, Verbosity};
 pub use stop_block::applied_in_a_line;
+pub use summary::{EvidenceLocation, closing};
 pub use verified::verified;

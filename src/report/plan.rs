@@ -8,7 +8,7 @@ use crate::runbook::{Phase, Step};
 
 /// Prints every command that a run would start, in its order, under the runbook's headings.
 pub fn plan(steps: &[Step]) {
-    console::tell(&planned(steps));
+    console::print(&planned(steps));
 }
 
 fn planned(lines: &[Step]) -> String {

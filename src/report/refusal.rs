@@ -6,18 +6,18 @@ use super::layout::{BAD, BOLD, styled};
 
 /// Prints why a run is refused before it began; the text is whole, and says what to do next.
 pub fn refuse(text: &str) {
-    console::say(&refusal(text));
+    console::eprint(&refusal(text));
 }
 
 /// Prints a failure of this program itself: it says nothing about the cluster.
 pub fn fail(error: &str) {
-    console::say(&failure(error));
+    console::eprint(&failure(error));
 }
 
 /// Prints what this program needs, for one who calls it without a subcommand: the names of the inputs it can't
 /// do without, each with an example.
 pub fn short_help(required: &[(&str, &str)]) {
-    console::say(&help(required));
+    console::eprint(&help(required));
 }
 
 fn refusal(text: &str) -> String {

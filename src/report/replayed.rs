@@ -3,9 +3,9 @@
 use super::console;
 use super::escape::{clipped, printable};
 use super::layout::{BAD, FAIR, GOOD, count, styled};
-use super::verified::run;
-use crate::record::Record;
-use crate::replay::{Came, Compared, Line, Replayed, Told};
+use super::verified::run_line;
+use crate::replay::{Compared, Difference, Line, Progress, Replayed};
+use crate::run_state::RunState;
 
 /// How long a shown line may be.
 const MOST: usize = 160;
@@ -14,31 +14,31 @@ const MOST: usize = 160;
 const LINES: usize = 6;
 
 /// Shows what there is to show.
-pub fn replaying(told: &Told<'_>) {
+pub fn replaying(told: &Progress<'_>) {
     match told {
-        Told::Begins { record, server } => {
-            console::tell(&format!("{}\n{}\n", run(record), on(record, *server)));
+        Progress::Begins { run, server } => {
+            console::print(&format!("{}\n{}\n", run_line(run), on(run, *server)));
         }
-        Told::Starts(id) => console::meanwhile(&format!("  {}", printable(id))),
-        Told::Compared(compared) => console::tell(&row(compared)),
+        Progress::Starts(id) => console::status_line(&format!("  {}", printable(id))),
+        Progress::Compared(compared) => console::print(&row(compared)),
     }
 }
 
 /// Shows the sum, and where to look further.
 pub fn replayed(all: &Replayed) {
-    console::tell(&sum(all));
+    console::print(&sum(all));
     let folder = printable(all.folder.as_str());
-    console::tell(&format!("What they print now is in {folder}, in files of the same names."));
+    console::print(&format!("What they print now is in {folder}, in files of the same names."));
     if let Some(signal) = all.interrupted {
-        console::say(&format!(
+        console::eprint(&format!(
             "Ended by signal {signal} before the end: the commands after these were not run."
         ));
     }
 }
 
 /// Where it is run again, and where it ran then.
-fn on(record: &Record, server: Option<&str>) -> String {
-    let then = record.context.as_ref().and_then(|context| context.server.as_deref());
+fn on(run: &RunState, server: Option<&str>) -> String {
+    let then = run.context.as_ref().and_then(|context| context.server.as_deref());
     let line = match (server, then) {
         (None, _) => return String::new(),
         (Some(now), Some(then)) if now != then => format!("again on {now} (then {then})"),
@@ -49,10 +49,10 @@ fn on(record: &Record, server: Option<&str>) -> String {
 
 fn row(compared: &Compared) -> String {
     let word = match compared.came {
-        Came::Same => styled(GOOD, "same    "),
-        Came::Drift => styled(FAIR, "drift   "),
-        Came::Changed => styled(BAD, "CHANGED "),
-        Came::LeftOut => styled(FAIR, "left out"),
+        Difference::Same => styled(GOOD, "same    "),
+        Difference::Drift => styled(FAIR, "drift   "),
+        Difference::Changed => styled(BAD, "CHANGED "),
+        Difference::LeftOut => styled(FAIR, "left out"),
     };
     let why = compared.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     let mut text = format!("  {word}  {}\n", clipped(&format!("{}{why}", compared.id), MOST));
@@ -66,9 +66,9 @@ fn row(compared: &Compared) -> String {
 }
 
 fn sum(all: &Replayed) -> String {
-    let number = |came: Came| all.compared.iter().filter(|compared| compared.came == came).count();
-    let (same, drift) = (number(Came::Same), number(Came::Drift));
-    let (changed, left_out) = (number(Came::Changed), number(Came::LeftOut));
+    let number = |came: Difference| all.compared.iter().filter(|compared| compared.came == came).count();
+    let (same, drift) = (number(Difference::Same), number(Difference::Drift));
+    let (changed, left_out) = (number(Difference::Changed), number(Difference::LeftOut));
     let verdict = match (changed, all.interrupted) {
         (0, Some(_)) => styled(FAIR, "NOT FINISHED"),
         (0, None) if all.is_empty() => styled(FAIR, "NOTHING COMPARED"),

@@ -4,10 +4,10 @@ use super::console;
 use super::escape::{clipped, printable};
 use super::layout::{BAD, FAIR, seconds, step_rows, styled, timed};
 use super::step_lines::{self, MESSAGE};
-use crate::events::{Conclusion, Event, Intent, Outcome, PreviousRun, Sighting, What};
+use crate::events::{Conclusion, Event, EventKind, Intent, Outcome, PreviousRun, Sighting};
 use crate::facts::rollout::Ending;
 use crate::moment::Moment;
-use crate::record::Record;
+use crate::run_state::RunState;
 use crate::runbook::DEPLOYMENTS;
 
 /// How much is shown while a run goes.
@@ -54,18 +54,18 @@ impl Screen {
     }
 
     /// Shows what an event means for a person; `record` has taken it in already.
-    pub fn show(&mut self, event: &Event, record: &Record) {
+    pub fn show(&mut self, event: &Event, run: &RunState) {
         if self.verbosity == Verbosity::Quiet {
             return;
         }
         let before = self.doing.clone();
-        let text = self.told(event, record);
+        let text = self.told(event, run);
         if !text.is_empty() {
-            console::say(&text);
+            console::eprint(&text);
         }
         let changed = !text.is_empty() || before != self.doing;
         if let Some(doing) = self.doing.as_ref().filter(|_| changed && self.verbosity == Verbosity::Normal) {
-            console::meanwhile(doing);
+            console::status_line(doing);
         }
     }
 
@@ -73,44 +73,44 @@ impl Screen {
     pub fn capturing(&mut self) {
         self.doing = Some("  Capturing describe, events and logs …".to_owned());
         if let Some(doing) = self.doing.as_ref().filter(|_| self.verbosity == Verbosity::Normal) {
-            console::meanwhile(doing);
+            console::status_line(doing);
         }
     }
 
     /// Shows a line that a command prints, as it prints it.
     pub fn child_line(&mut self, line: &str) {
         if self.verbosity == Verbosity::Live {
-            console::say(&format!("    {}\n", printable(line)));
+            console::eprint(&format!("    {}\n", printable(line)));
         }
     }
 
     /// The text for an event: nothing for most of them.
-    fn told(&mut self, event: &Event, record: &Record) -> String {
-        match &event.what {
-            What::CommandStarts(intent) => {
+    fn told(&mut self, event: &Event, run: &RunState) -> String {
+        match &event.kind {
+            EventKind::CommandStarts(intent) => {
                 self.follow(intent, event.at);
                 self.live(|| format!("  > {}   {}\n", intent.id, printable(&intent.text)))
             }
-            What::CommandEnded(outcome) => self.live(|| ended(outcome)),
-            What::RunBegan(began) => began.previous_run.as_ref().map(not_ended).unwrap_or_default(),
-            What::ClusterUser { .. } => self.headed(record, String::new()),
-            What::PodJudged { sighting, conclusion, .. } => self.pod_judged(sighting, conclusion, record),
-            What::RolloutEnded { deployment, ending } if *ending != Ending::RolledOut => {
+            EventKind::CommandEnded(outcome) => self.live(|| ended(outcome)),
+            EventKind::RunBegan(began) => began.previous_run.as_ref().map(not_ended).unwrap_or_default(),
+            EventKind::ClusterUser { .. } => self.headed(run, String::new()),
+            EventKind::PodJudged { sighting, conclusion, .. } => self.pod_judged(sighting, conclusion, run),
+            EventKind::RolloutEnded { deployment, ending } if *ending != Ending::RolledOut => {
                 let told = format!("deployment/{deployment}: {}", clipped(ending.says(), MESSAGE));
-                self.below_name(3, &format!("   {}\n", styled(BAD, &told)), record)
+                self.below_name(3, &format!("   {}\n", styled(BAD, &told)), run)
             }
-            What::HealthAsked { .. } => self.health_asked(record),
-            What::CheckAnswered { .. } => self.check_answered(record),
-            What::ClockMoved { by_ms } => self.headed(record, step_lines::clock_moved(*by_ms)),
-            What::StepEnded { step, duration_ms } => self.step_ended(*step, *duration_ms, record),
-            What::Dumped { duration_ms, .. } => {
+            EventKind::HealthAsked { .. } => self.health_asked(run),
+            EventKind::CheckAnswered { .. } => self.check_answered(run),
+            EventKind::ClockMoved { by_ms } => self.headed(run, step_lines::clock_moved(*by_ms)),
+            EventKind::StepEnded { step, duration_ms } => self.step_ended(*step, *duration_ms, run),
+            EventKind::Dumped { duration_ms, .. } => {
                 self.doing = None;
                 let line = timed("  Captured describe, events and logs", Some(*duration_ms));
-                self.headed(record, line)
+                self.headed(run, line)
             }
-            What::RunEnded | What::Failed { .. } | What::Interrupted { .. } => {
+            EventKind::RunEnded | EventKind::Failed { .. } | EventKind::Interrupted { .. } => {
                 self.doing = None;
-                self.headed(record, String::new())
+                self.headed(run, String::new())
             }
             _ => String::new(),
         }
@@ -142,20 +142,20 @@ impl Screen {
         self.doing = Some(format!("{:<15}{doing}", step_lines::name(step)));
     }
 
-    fn step_ended(&mut self, step: u8, duration_ms: u64, record: &Record) -> String {
+    fn step_ended(&mut self, step: u8, duration_ms: u64, run: &RunState) -> String {
         self.doing = None;
         let name = self.name(step);
-        let lines = step_lines::of_step(step, record);
+        let lines = step_lines::of_step(step, run);
         let text = match step {
-            5 => timed(&step_lines::latency(record), Some(duration_ms)),
+            5 => timed(&step_lines::latency(run), Some(duration_ms)),
             _ if step_lines::is_blank(&lines) => return String::new(),
             _ => step_rows(name, &lines, Some(duration_ms)),
         };
-        let notes = if step == 1 { step_lines::preflight_notes(record) } else { String::new() };
-        self.headed(record, text + &notes)
+        let notes = if step == 1 { step_lines::preflight_notes(run) } else { String::new() };
+        self.headed(run, text + &notes)
     }
 
-    fn pod_judged(&mut self, sighting: &Sighting, conclusion: &Conclusion, record: &Record) -> String {
+    fn pod_judged(&mut self, sighting: &Sighting, conclusion: &Conclusion, run: &RunState) -> String {
         let because = match conclusion {
             Conclusion::Stands => String::new(),
             Conclusion::Unconfirmed(why) => format!(" · not confirmed: {}", clipped(why, MESSAGE)),
@@ -176,32 +176,32 @@ impl Screen {
         let style = if conclusion.stops() { BAD } else { FAIR };
         let status = styled(style, &printable(&sighting.status));
         let line = format!("   pod {}   {status}   {since}{because}\n", printable(&sighting.pod));
-        self.below_name(self.step, &line, record)
+        self.below_name(self.step, &line, run)
     }
 
     /// A path that was waited for in vain stands there at once; the others are told before the checks.
-    fn health_asked(&mut self, record: &Record) -> String {
-        let Some(health) = record.health.last().filter(|health| health.http_status != "200") else {
+    fn health_asked(&mut self, run: &RunState) -> String {
+        let Some(health) = run.health.last().filter(|health| health.http_status != "200") else {
             return String::new();
         };
         let name = self.name(5);
         let rows = step_rows(name, &[styled(BAD, &step_lines::waited(health))], None);
-        self.headed(record, rows)
+        self.headed(run, rows)
     }
 
-    fn check_answered(&mut self, record: &Record) -> String {
-        let Some(answer) = record.checks.last() else { return String::new() };
+    fn check_answered(&mut self, run: &RunState) -> String {
+        let Some(answer) = run.checks.last() else { return String::new() };
         let told = std::mem::replace(&mut self.gate_told, true);
         let gate = if told {
             String::new()
         } else {
-            step_rows(self.name(5), &[step_lines::gate(&record.health)], None)
+            step_rows(self.name(5), &[step_lines::gate(&run.health)], None)
         };
-        self.headed(record, gate + &step_lines::check(answer, record))
+        self.headed(run, gate + &step_lines::check(answer, run))
     }
 
     /// A line below the name of a step that is still going on.
-    fn below_name(&mut self, step: u8, line: &str, record: &Record) -> String {
+    fn below_name(&mut self, step: u8, line: &str, run: &RunState) -> String {
         let doing = match step {
             1 => "looking around …",
             2 => "applying …",
@@ -210,7 +210,7 @@ impl Screen {
             _ => "asking …",
         };
         let name = self.name(step).map(|name| step_rows(Some(name), &[doing.to_owned()], None));
-        self.headed(record, name.unwrap_or_default() + line)
+        self.headed(run, name.unwrap_or_default() + line)
     }
 
     /// A step's name, the first time it is asked for.
@@ -223,8 +223,8 @@ impl Screen {
     }
 
     /// A text below the header, which is shown once enough of it is known, or when something has to be said.
-    fn headed(&mut self, record: &Record, text: String) -> String {
-        if std::mem::replace(&mut self.headed, true) { text } else { step_lines::header(record) + &text }
+    fn headed(&mut self, run: &RunState, text: String) -> String {
+        if std::mem::replace(&mut self.headed, true) { text } else { step_lines::header(run) + &text }
     }
 
     fn live(&self, text: impl FnOnce() -> String) -> String {
@@ -243,8 +243,11 @@ fn not_ended(previous: &PreviousRun) -> String {
 fn ended(outcome: &Outcome) -> String {
     let exit: Vec<String> = outcome.exit.iter().map(i32::to_string).collect();
     let by = outcome.ended_by.says().map(|by| format!(" · {by}")).unwrap_or_default();
-    let said =
-        outcome.said.as_deref().map(|said| format!(" · {}", clipped(said, MESSAGE))).unwrap_or_default();
+    let said = outcome
+        .first_error
+        .as_deref()
+        .map(|said| format!(" · {}", clipped(said, MESSAGE)))
+        .unwrap_or_default();
     format!("  < {}   exit {}, {}{by}{said}\n", outcome.id, exit.join(" "), seconds(outcome.duration_ms))
 }
 

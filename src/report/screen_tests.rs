@@ -7,11 +7,11 @@ use crate::facts::apply;
 /// What stands on the screen after these events.
 fn shown(events: &Events, verbosity: Verbosity) -> String {
     let mut screen = Screen::new(verbosity);
-    let mut record = Record::default();
+    let mut run = RunState::default();
     let mut text = String::new();
     for event in &events.0 {
-        record.add(event);
-        text.push_str(&screen.told(event, &record));
+        run.add(event);
+        text.push_str(&screen.told(event, &run));
     }
     plain(&text)
 }
@@ -70,7 +70,7 @@ fn the_default_tag_and_no_apply_are_announced() {
     began.target.image_tag = "latest".into();
     began.options.apply = false;
     began.with_key = false;
-    events.add(What::RunBegan(Box::new(began))).add(What::ClusterUser { name: None });
+    events.add(EventKind::RunBegan(Box::new(began))).add(EventKind::ClusterUser { name: None });
     assert_eq!(
         shown(&events, Verbosity::Normal).lines().nth(2).unwrap(),
         "https://staging-api.decisionproof.ai without a key · image tag latest (the default when IMAGE_TAG is not set) \
@@ -83,7 +83,7 @@ fn preflight_tells_warnings_and_pods_that_fail_already() {
     let mut events = events();
     events.preflight();
     for event in &mut events.0 {
-        if let What::WouldLand { file, warnings, .. } = &mut event.what
+        if let EventKind::WouldLand { file, warnings, .. } = &mut event.kind
             && file.contains("api")
         {
             warnings.push("would violate PodSecurity \x1b[31m".to_owned());
@@ -100,7 +100,7 @@ fn preflight_tells_warnings_and_pods_that_fail_already() {
         pod("dpp-api-0", Some("dpp-api"), "Error"),
         pod("other-1", None, "CrashLoopBackOff"),
     ];
-    events.add(What::PodsBefore { total: 3, failing }).step(1, 900);
+    events.add(EventKind::PodsBefore { total: 3, failing }).step(1, 900);
     let shown = shown(&events, Verbosity::Normal);
     let notes: Vec<&str> = shown.lines().skip(5).collect();
     assert_eq!(
@@ -125,7 +125,7 @@ fn what_is_the_matter_stands_there_at_once() {
     events.seen("dpp-api-0", "Error", Conclusion::RuledOut("the pod is gone".into()));
     events.seen("dpp-api-1", "Error", Conclusion::Excused("it was failing before".into()));
     events.seen("dpp-api-2", "CrashLoopBackOff", Conclusion::Stands);
-    events.add(What::Dumped { duration_ms: 600, last_words: None });
+    events.add(EventKind::Dumped { duration_ms: 600, last_words: None });
     let shown = squeezed(&shown(&events, Verbosity::Normal));
     let tail: Vec<&str> = shown.lines().skip(6).collect();
     assert_eq!(
@@ -143,7 +143,7 @@ fn what_is_the_matter_stands_there_at_once() {
 fn a_rollout_and_a_gate_that_fail_are_told() {
     let mut events = events();
     events.preflight().starts("rollout.api", Effect::Reads);
-    events.add(What::RolloutEnded { deployment: "dpp-api".into(), ending: Ending::TimedOut });
+    events.add(EventKind::RolloutEnded { deployment: "dpp-api".into(), ending: Ending::TimedOut });
     events.healthy("/health", 1, "200").healthy("/readyz", 121, "503").healthy("/readyz", 121, "000");
     let shown = shown(&events, Verbosity::Normal);
     let tail: Vec<&str> = shown.lines().skip(4).collect();
@@ -160,14 +160,14 @@ fn a_rollout_and_a_gate_that_fail_are_told() {
 
 #[test]
 fn a_check_that_fails_says_what_was_expected() {
-    let mut record = fixture::begun();
-    let answer = |number, transfer| crate::record::CheckRecord {
+    let mut run = fixture::begun();
+    let answer = |number, transfer| crate::run_state::CheckRecord {
         number,
         url: String::new(),
         transfer,
         at: fixture::at(0),
     };
-    record.checks = vec![
+    run.checks = vec![
         answer(2, fixture::transfer("503")),
         answer(
             3,
@@ -193,8 +193,7 @@ fn a_check_that_fails_says_what_was_expected() {
             },
         ),
     ];
-    let lines: Vec<String> =
-        record.checks.iter().map(|check| plain(&step_lines::check(check, &record))).collect();
+    let lines: Vec<String> = run.checks.iter().map(|check| plain(&step_lines::check(check, &run))).collect();
     assert_eq!(
         lines.concat(),
         "   \
@@ -218,7 +217,7 @@ fn live_shows_commands_and_quiet_shows_nothing() {
     );
     let mut screen = Screen::new(Verbosity::Quiet);
     for event in &events.0 {
-        screen.show(event, &events.record());
+        screen.show(event, &events.run());
     }
     assert!(!screen.headed);
 }
@@ -227,11 +226,11 @@ fn live_shows_commands_and_quiet_shows_nothing() {
 fn objects_are_counted_by_what_became_of_them() {
     let mut events = events();
     let objects = [
-        ("a/b", apply::Outcome::Unchanged),
-        ("a/c", apply::Outcome::Created),
-        ("a/d", apply::Outcome::Unchanged),
+        ("a/b", apply::ApplyOutcome::Unchanged),
+        ("a/c", apply::ApplyOutcome::Created),
+        ("a/d", apply::ApplyOutcome::Unchanged),
     ];
     events.applied("k8s/api-deployment.yaml", &objects);
-    events.applied("k8s/worker-deployment.yaml", &[("a/e", apply::Outcome::Other("pruned".into()))]);
-    assert_eq!(step_lines::of_step(2, &events.record()), ["4 objects: 1 created, 2 unchanged, 1 pruned"]);
+    events.applied("k8s/worker-deployment.yaml", &[("a/e", apply::ApplyOutcome::Other("pruned".into()))]);
+    assert_eq!(step_lines::of_step(2, &events.run()), ["4 objects: 1 created, 2 unchanged, 1 pruned"]);
 }

@@ -7,7 +7,7 @@ use crate::facts::apply;
 use crate::facts::endpoints::{Assignment, ServiceEndpoints};
 use crate::facts::pods::Pod;
 use crate::facts::rollout::Ending;
-use crate::record::{CheckRecord, Health, Record};
+use crate::run_state::{CheckRecord, Health, RunState};
 use crate::runbook::{Check, DEPLOYMENTS, LATENCY_GROUPS};
 use crate::verdict;
 
@@ -35,16 +35,16 @@ pub(super) fn clock_moved(by_ms: i64) -> String {
 }
 
 /// Who runs what, on what.
-pub(super) fn header(record: &Record) -> String {
-    let Some((_, began)) = &record.began else { return String::new() };
+pub(super) fn header(run: &RunState) -> String {
+    let Some((_, began)) = &run.began else { return String::new() };
     let target = &began.target;
-    let server = record.context.as_ref().and_then(|context| context.server.as_deref());
-    let cluster: Vec<&str> = server.into_iter().chain(record.server_version.as_deref()).collect();
+    let server = run.context.as_ref().and_then(|context| context.server.as_deref());
+    let cluster: Vec<&str> = server.into_iter().chain(run.server_version.as_deref()).collect();
     let mut place = printable(&target.context).into_owned();
     if !cluster.is_empty() {
         place.push_str(&format!(" ({})", printable(&cluster.join(", "))));
     }
-    if let Some(user) = &record.cluster_user {
+    if let Some(user) = &run.cluster_user {
         place.push_str(&format!(" as {}", printable(user)));
     }
     let key = if began.with_key { "with a key" } else { "without a key" };
@@ -64,18 +64,18 @@ pub(super) fn header(record: &Record) -> String {
 }
 
 /// The lines of a step that is over, below its name.
-pub(super) fn of_step(step: u8, record: &Record) -> Vec<String> {
+pub(super) fn of_step(step: u8, run: &RunState) -> Vec<String> {
     match step {
-        1 => fitted(&preflight(record)),
-        2 => vec![deploy(record)],
-        3 => vec![rollout(record)],
-        4 => fitted(&after(record)),
+        1 => fitted(&preflight(run)),
+        2 => vec![deploy(run)],
+        3 => vec![rollout(run)],
+        4 => fitted(&after(run)),
         _ => Vec::new(),
     }
 }
 
-fn preflight(record: &Record) -> Vec<String> {
-    let tools: Vec<String> = record
+fn preflight(run: &RunState) -> Vec<String> {
+    let tools: Vec<String> = run
         .versions
         .iter()
         .map(|tool| match (tool.numbers, &tool.version) {
@@ -85,14 +85,14 @@ fn preflight(record: &Record) -> Vec<String> {
         })
         .collect();
     let mut parts = vec![tools.join(", ")];
-    if !record.permissions.is_empty() {
-        let granted = record.permissions.iter().filter(|answer| answer.granted == Some(true)).count();
-        parts.push(some_of(granted, record.permissions.len(), "permission"));
+    if !run.permissions.is_empty() {
+        let granted = run.permissions.iter().filter(|answer| answer.granted == Some(true)).count();
+        parts.push(some_of(granted, run.permissions.len(), "permission"));
     }
-    parts.push(if record.manifests.is_empty() {
+    parts.push(if run.manifests.is_empty() {
         "nothing to apply".to_owned()
     } else {
-        let accepted = some_of(record.landings.len(), record.manifests.len(), "manifest");
+        let accepted = some_of(run.landings.len(), run.manifests.len(), "manifest");
         format!("{accepted} accepted by the server")
     });
     parts.retain(|part| !part.is_empty());
@@ -100,21 +100,21 @@ fn preflight(record: &Record) -> Vec<String> {
 }
 
 /// What the preflight saw and a person should know before anything is changed.
-pub(super) fn preflight_notes(record: &Record) -> String {
+pub(super) fn preflight_notes(run: &RunState) -> String {
     let mut text = String::new();
-    for landed in &record.landings {
+    for landed in &run.landings {
         for warning in &landed.warnings {
             text.push_str(&format!("   warning for {}: {}\n", landed.file, clipped(warning, MESSAGE)));
         }
     }
-    for failing in record.pods_before.iter().flat_map(|(_, failing)| failing) {
-        text.push_str(&failing_already(failing, record));
+    for failing in run.pods_before.iter().flat_map(|(_, failing)| failing) {
+        text.push_str(&failing_already(failing, run));
     }
     text
 }
 
-fn failing_already(failing: &FailingPod, record: &Record) -> String {
-    let applies = record.applies();
+fn failing_already(failing: &FailingPod, run: &RunState) -> String {
+    let applies = run.applies();
     let ours = failing.deployment.as_ref().is_some_and(|name| DEPLOYMENTS.iter().any(|d| d.name == name));
     let ended = failing.failing.word.ends_with("Error");
     let outlook = match (applies && ours, ended) {
@@ -126,23 +126,23 @@ fn failing_already(failing: &FailingPod, record: &Record) -> String {
     let (pod, word) = (printable(&failing.pod), printable(&failing.failing.word));
     let mut text = format!("   pod {pod}   {word}, before the deploy already\n       {outlook}\n");
     let remove =
-        pasteable("kubectl delete pod \"$POD\" -n \"$STAGING_NAMESPACE\"", record, &[("POD", &failing.pod)]);
+        pasteable("kubectl delete pod \"$POD\" -n \"$STAGING_NAMESPACE\"", run, &[("POD", &failing.pod)]);
     if let Some(remove) = remove.filter(|_| ended) {
         text.push_str(&format!("       remove it   {remove}\n"));
     }
     text
 }
 
-fn deploy(record: &Record) -> String {
-    let outcomes: Vec<&apply::Outcome> =
-        record.applied.iter().flat_map(|(_, objects)| objects).map(|object| &object.outcome).collect();
+fn deploy(run: &RunState) -> String {
+    let outcomes: Vec<&apply::ApplyOutcome> =
+        run.applied.iter().flat_map(|(_, objects)| objects).map(|object| &object.outcome).collect();
     let mut words: Vec<(&str, usize)> = vec![("created", 0), ("configured", 0), ("unchanged", 0)];
     for outcome in &outcomes {
         let word = match outcome {
-            apply::Outcome::Created => "created",
-            apply::Outcome::Configured => "configured",
-            apply::Outcome::Unchanged => "unchanged",
-            apply::Outcome::Other(word) => word,
+            apply::ApplyOutcome::Created => "created",
+            apply::ApplyOutcome::Configured => "configured",
+            apply::ApplyOutcome::Unchanged => "unchanged",
+            apply::ApplyOutcome::Other(word) => word,
         };
         match words.iter_mut().find(|(known, _)| *known == word) {
             Some((_, number)) => *number += 1,
@@ -158,8 +158,8 @@ fn deploy(record: &Record) -> String {
     if told.is_empty() { objects } else { format!("{objects}: {}", told.join(", ")) }
 }
 
-fn rollout(record: &Record) -> String {
-    let done: Vec<&str> = record
+fn rollout(run: &RunState) -> String {
+    let done: Vec<&str> = run
         .rollouts
         .iter()
         .filter(|rollout| rollout.ending == Ending::RolledOut)
@@ -168,14 +168,14 @@ fn rollout(record: &Record) -> String {
     if done.is_empty() { "nothing rolled out".to_owned() } else { format!("{} rolled out", done.join(", ")) }
 }
 
-fn after(record: &Record) -> Vec<String> {
+fn after(run: &RunState) -> Vec<String> {
     let mut parts = Vec::new();
-    for deployment in record.deployments_after.iter().flatten() {
+    for deployment in run.deployments_after.iter().flatten() {
         if DEPLOYMENTS.iter().any(|ours| ours.name == deployment.name) {
             parts.push(format!("{} {}/{}", deployment.name, deployment.ready, deployment.wanted));
         }
     }
-    if let Some((_, pods)) = &record.pods_after {
+    if let Some((_, pods)) = &run.pods_after {
         let other: Vec<String> = pods
             .iter()
             .filter(|pod| !pod.running())
@@ -190,7 +190,7 @@ fn after(record: &Record) -> Vec<String> {
             format!("{} of {all} not Running: {}", other.len(), other.join(", "))
         });
     }
-    parts.extend(record.endpoints.iter().flatten().map(service));
+    parts.extend(run.endpoints.iter().flatten().map(service));
     parts
 }
 
@@ -232,22 +232,22 @@ pub(super) fn waited(health: &Health) -> String {
 }
 
 /// The line of a smoke check.
-pub(super) fn check(answer: &CheckRecord, record: &Record) -> String {
+pub(super) fn check(answer: &CheckRecord, run: &RunState) -> String {
     let Some(row) = Check::numbered(answer.number) else { return String::new() };
-    let with_key = record.with_key();
-    let passed = verdict::passes(record, answer, &verdict::as_judged);
+    let with_key = run.with_key();
+    let passed = verdict::passes(run, answer, &verdict::as_judged);
     let word = if passed { styled(GOOD, "ok  ") } else { styled(BAD, "FAIL") };
     let transfer = &answer.transfer;
     let status = &transfer.http_status;
-    let why = if passed { String::new() } else { format!("   {}", why_failed(answer, record)) };
+    let why = if passed { String::new() } else { format!("   {}", why_failed(answer, run)) };
     format!("   {word} {:<32}{status}{:>6} ms{why}\n", row.name(with_key), transfer.latency_ms)
 }
 
 /// Why a check did not pass.
-pub(super) fn why_failed(answer: &CheckRecord, record: &Record) -> String {
+pub(super) fn why_failed(answer: &CheckRecord, run: &RunState) -> String {
     let Some(row) = Check::numbered(answer.number) else { return String::new() };
     let transfer = &answer.transfer;
-    let accepted = verdict::accepted(record, row);
+    let accepted = verdict::accepted(run, row);
     let error = transfer.error.as_deref().map(|error| clipped(error, MESSAGE));
     let curl = error.map(|error| format!(": {error} (curl {})", transfer.exit_code)).unwrap_or_default();
     if accepted.contains(&transfer.http_status.as_str()) {
@@ -260,8 +260,8 @@ pub(super) fn why_failed(answer: &CheckRecord, record: &Record) -> String {
 }
 
 /// The latency of the groups the runbook gives limits for.
-pub(super) fn latency(record: &Record) -> String {
-    let told: Vec<String> = record
+pub(super) fn latency(run: &RunState) -> String {
+    let told: Vec<String> = run
         .latency
         .iter()
         .filter_map(|latency| {

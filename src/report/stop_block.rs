@@ -5,7 +5,7 @@ use super::layout::{BAD, count, labelled, listed, pasteable, styled};
 use super::step_lines::{self, MESSAGE};
 use crate::events::Outcome;
 use crate::facts::pods::{Failing, Pod};
-use crate::record::{CommandRecord, Record};
+use crate::run_state::{CommandRecord, RunState};
 use crate::runbook::{Check, DEPLOYMENTS, Deployment, EVIDENCE_FILES, TROUBLESHOOTING, Trouble};
 use crate::verdict::{self, Judgement, Stop};
 
@@ -14,19 +14,19 @@ const LAST_LINES: usize = 8;
 const PODS: usize = 3;
 
 /// The block of a STOP.
-pub(super) fn stop(record: &Record, judgement: &Judgement, evidence: Option<&str>) -> String {
+pub(super) fn stop(run: &RunState, judgement: &Judgement, evidence: Option<&str>) -> String {
     let Some(stop) = &judgement.stop else { return format!("{}\n", styled(BAD, "STOP")) };
     let mut text = format!("{}: {}\n", styled(BAD, &format!("STOP by rule {}", stop.rule)), stop.text);
     text.push_str(&labelled("saw", &saw(stop)));
     text.push_str(&labelled("shown by", &shown_by(stop)));
-    text.push_str(&labelled("because", &because(record, stop)));
-    text.push_str(&last_words(record));
-    text.push_str(&left_as(record));
-    text.push_str(&not_run(record));
+    text.push_str(&labelled("because", &because(run, stop)));
+    text.push_str(&last_words(run));
+    text.push_str(&left_as(run));
+    text.push_str(&not_run(run));
     if evidence.is_some() {
-        text.push_str(&labelled("look at", &look_at(record, stop)));
+        text.push_str(&labelled("look at", &look_at(run, stop)));
     }
-    text.push_str(&labelled("runbook", &troubleshooting(record, stop, evidence)));
+    text.push_str(&labelled("runbook", &troubleshooting(run, stop, evidence)));
     text
 }
 
@@ -50,13 +50,13 @@ fn shown_by(stop: &Stop) -> Vec<String> {
 }
 
 /// The reason, as far as it can be seen from here: the container, else pods that don't run, else checks.
-fn because(record: &Record, stop: &Stop) -> Vec<String> {
+fn because(run: &RunState, stop: &Stop) -> Vec<String> {
     if let Some(container) = &stop.saw.container {
         return vec![of_container(container)];
     }
     match stop.rule {
-        1 => pods_in_trouble(record, deployment_of(stop)),
-        4 => failed_checks(record),
+        1 => pods_in_trouble(run, deployment_of(stop)),
+        4 => failed_checks(run),
         _ => Vec::new(),
     }
 }
@@ -78,9 +78,9 @@ fn deployment_of(stop: &Stop) -> Option<&'static Deployment> {
 }
 
 /// Pods that don't do what their Deployment waits for, its own first.
-fn waiting_pods<'r>(record: &'r Record, of: Option<&Deployment>) -> Vec<&'r Pod> {
+fn waiting_pods<'r>(run: &'r RunState, of: Option<&Deployment>) -> Vec<&'r Pod> {
     let ready = |pod: &Pod| pod.containers.iter().all(|container| container.init || container.ready);
-    let mut pods: Vec<&Pod> = record
+    let mut pods: Vec<&Pod> = run
         .pods_after
         .iter()
         .flat_map(|(_, pods)| pods)
@@ -90,8 +90,8 @@ fn waiting_pods<'r>(record: &'r Record, of: Option<&Deployment>) -> Vec<&'r Pod>
     pods
 }
 
-fn pods_in_trouble(record: &Record, of: Option<&Deployment>) -> Vec<String> {
-    let mut pods = waiting_pods(record, of);
+fn pods_in_trouble(run: &RunState, of: Option<&Deployment>) -> Vec<String> {
+    let mut pods = waiting_pods(run, of);
     // Nobody waited for the rollouts behind the one that failed: that their pods are not ready yet is no cause.
     let is_its = |pod: &Pod| of.is_none_or(|of| pod.deployment.as_deref() == Some(of.name));
     pods.retain(|pod| is_its(pod) || pod.trouble().is_some());
@@ -99,14 +99,13 @@ fn pods_in_trouble(record: &Record, of: Option<&Deployment>) -> Vec<String> {
     if pods.len() > PODS {
         told.push(format!("and {} more", count(pods.len() - PODS, "pod")));
     }
-    told.extend(no_look_at_the_pods(record));
+    told.extend(no_look_at_the_pods(run));
     told
 }
 
 /// Why nothing is known of the pods, where that is so.
-fn no_look_at_the_pods(record: &Record) -> Option<String> {
-    let look =
-        record.outcome("objects.after").filter(|look| !look.succeeded() && record.pods_after.is_none())?;
+fn no_look_at_the_pods(run: &RunState) -> Option<String> {
+    let look = run.outcome("objects.after").filter(|look| !look.succeeded() && run.pods_after.is_none())?;
     Some(format!(
         "not known: the pods could not be looked at (objects.after: {})",
         clipped(look.why(), MESSAGE)
@@ -126,22 +125,21 @@ fn in_trouble(pod: &Pod) -> String {
 }
 
 /// The checks that did not pass, one a line.
-pub(super) fn failed_checks(record: &Record) -> Vec<String> {
-    let with_key = record.with_key();
-    record
-        .checks
+pub(super) fn failed_checks(run: &RunState) -> Vec<String> {
+    let with_key = run.with_key();
+    run.checks
         .iter()
-        .filter(|answer| !verdict::passes(record, answer, &verdict::as_judged))
+        .filter(|answer| !verdict::passes(run, answer, &verdict::as_judged))
         .filter_map(|answer| {
             let check = Check::numbered(answer.number)?;
-            let why = step_lines::why_failed(answer, record);
+            let why = step_lines::why_failed(answer, run);
             Some(format!("{} {}: {}, {why}", check.id(), check.name(with_key), answer.transfer.http_status))
         })
         .collect()
 }
 
-fn last_words(record: &Record) -> String {
-    let Some(words) = &record.last_words else { return String::new() };
+fn last_words(run: &RunState) -> String {
+    let Some(words) = &run.last_words else { return String::new() };
     let lines: Vec<&str> = words.lines().filter(|line| !line.trim().is_empty()).collect();
     if lines.is_empty() {
         return String::new();
@@ -155,36 +153,35 @@ fn last_words(record: &Record) -> String {
 }
 
 /// The state the cluster is left in.
-pub(super) fn left_as(record: &Record) -> String {
-    let mut lines = applied(record);
-    if applies_begun(record).next().is_some() {
+pub(super) fn left_as(run: &RunState) -> String {
+    let mut lines = applied(run);
+    if applies_begun(run).next().is_some() {
         let succeeded = |command: &CommandRecord| command.outcome.as_ref().is_some_and(Outcome::succeeded);
-        let whole =
-            applies_begun(record).filter(|(_, command)| succeeded(command)).count() == DEPLOYMENTS.len();
+        let whole = applies_begun(run).filter(|(_, command)| succeeded(command)).count() == DEPLOYMENTS.len();
         let part = if whole { "this deploy" } else { "a part of this deploy" };
         lines.insert(0, format!("staging now holds {part}. Nothing was rolled back."));
     }
-    lines.extend(serving(record));
+    lines.extend(serving(run));
     labelled("left as", &lines)
 }
 
 /// What a run had changed on the cluster, in one line.
-pub fn applied_in_a_line(record: &Record) -> String {
-    applied(record).join("; ")
+pub fn applied_in_a_line(run: &RunState) -> String {
+    applied(run).join("; ")
 }
 
-fn applies_begun(record: &Record) -> impl Iterator<Item = (&'static Deployment, &CommandRecord)> {
+fn applies_begun(run: &RunState) -> impl Iterator<Item = (&'static Deployment, &CommandRecord)> {
     let begun = |deployment: &'static Deployment| {
-        Some((deployment, command(record, &format!("apply.{}", deployment.key))?))
+        Some((deployment, command(run, &format!("apply.{}", deployment.key))?))
     };
     DEPLOYMENTS.iter().filter_map(begun)
 }
 
 /// What came of each apply that was begun.
-fn applied(record: &Record) -> Vec<String> {
+fn applied(run: &RunState) -> Vec<String> {
     let lines: Vec<String> =
-        applies_begun(record).map(|(deployment, command)| apply_ended(record, deployment, command)).collect();
-    let by_choice = record.began.as_ref().is_some_and(|(_, began)| !began.options.apply);
+        applies_begun(run).map(|(deployment, command)| apply_ended(run, deployment, command)).collect();
+    let by_choice = run.began.as_ref().is_some_and(|(_, began)| !began.options.apply);
     match (lines.is_empty(), by_choice) {
         (false, _) => lines,
         (true, false) => vec!["nothing was applied".to_owned()],
@@ -192,13 +189,13 @@ fn applied(record: &Record) -> Vec<String> {
     }
 }
 
-fn apply_ended(record: &Record, deployment: &Deployment, command: &CommandRecord) -> String {
-    let objects: Vec<String> = record
+fn apply_ended(run: &RunState, deployment: &Deployment, command: &CommandRecord) -> String {
+    let objects: Vec<String> = run
         .applied
         .iter()
         .filter(|(file, _)| file == deployment.manifest)
         .flat_map(|(_, objects)| objects)
-        .filter(|applied| applied.outcome != crate::facts::apply::Outcome::Unchanged)
+        .filter(|applied| applied.outcome != crate::facts::apply::ApplyOutcome::Unchanged)
         .map(|applied| printable(&applied.object).into_owned())
         .collect();
     let manifest = deployment.manifest;
@@ -213,8 +210,8 @@ fn apply_ended(record: &Record, deployment: &Deployment, command: &CommandRecord
 }
 
 /// What still serves, as far as it was read.
-fn serving(record: &Record) -> Option<String> {
-    let told: Vec<String> = record
+fn serving(run: &RunState) -> Option<String> {
+    let told: Vec<String> = run
         .deployments_after
         .iter()
         .flatten()
@@ -225,15 +222,15 @@ fn serving(record: &Record) -> Option<String> {
 }
 
 /// What the run did not come to.
-pub(super) fn not_run(record: &Record) -> String {
-    let applies = record.applies();
+pub(super) fn not_run(run: &RunState) -> String {
+    let applies = run.applies();
     let missing = |prefix: &str| {
-        let names = DEPLOYMENTS.iter().filter(|d| command(record, &format!("{prefix}.{}", d.key)).is_none());
+        let names = DEPLOYMENTS.iter().filter(|d| command(run, &format!("{prefix}.{}", d.key)).is_none());
         names.map(|deployment| deployment.name).collect::<Vec<_>>()
     };
     // A program that does a part of a run has not left out the rest of it.
     let deploys = DEPLOYMENTS.iter().any(|d| {
-        ["guard", "apply", "rollout"].iter().any(|id| command(record, &format!("{id}.{}", d.key)).is_some())
+        ["guard", "apply", "rollout"].iter().any(|id| command(run, &format!("{id}.{}", d.key)).is_some())
     });
     let mut told = Vec::new();
     for (prefix, wanted) in [("apply", applies && deploys), ("rollout", deploys)] {
@@ -242,25 +239,24 @@ pub(super) fn not_run(record: &Record) -> String {
             told.push(format!("{prefix} of {}", listed(&names)));
         }
     }
-    if record.checks.is_empty() {
+    if run.checks.is_empty() {
         told.push("all smoke checks".to_owned());
     }
     if told.is_empty() { String::new() } else { labelled("not run", &[told.join(", ")]) }
 }
 
-fn command<'r>(record: &'r Record, id: &str) -> Option<&'r CommandRecord> {
-    record.commands.iter().rev().find(|command| command.intent.id == id)
+fn command<'r>(run: &'r RunState, id: &str) -> Option<&'r CommandRecord> {
+    run.commands.iter().rev().find(|command| command.intent.id == id)
 }
 
-fn look_at(record: &Record, stop: &Stop) -> Vec<String> {
-    let is_there =
-        |path: &str| record.files.as_ref().is_none_or(|files| files.iter().any(|file| file == path));
+fn look_at(run: &RunState, stop: &Stop) -> Vec<String> {
+    let is_there = |path: &str| run.files.as_ref().is_none_or(|files| files.iter().any(|file| file == path));
     let mut files: Vec<&str> = match stop.rule {
         1 => vec!["deploy/stderr.log"],
         4 => vec!["smoke/results.json"],
         _ => Vec::new(),
     };
-    if record.dump_ms.is_some() {
+    if run.dump_ms.is_some() {
         files.extend(EVIDENCE_FILES.iter().filter(|file| file.only_on_stop).map(|file| file.path));
     }
     files.retain(|path| is_there(path));
@@ -268,10 +264,10 @@ fn look_at(record: &Record, stop: &Stop) -> Vec<String> {
 }
 
 /// The runbook's own advice for this, with its commands ready to paste.
-fn troubleshooting(record: &Record, stop: &Stop, evidence: Option<&str>) -> Vec<String> {
+fn troubleshooting(run: &RunState, stop: &Stop, evidence: Option<&str>) -> Vec<String> {
     let Some(entry) = entry_for(stop) else { return Vec::new() };
     let title = entry.heading.trim_start_matches("### Issue: ");
-    let waiting = waiting_pods(record, deployment_of(stop));
+    let waiting = waiting_pods(run, deployment_of(stop));
     let pod = stop.saw.pod.as_deref().or(waiting.first().map(|pod| pod.name.as_str()));
     let known = [pod.map(|pod| ("POD", pod)), evidence.map(|evidence| ("EVIDENCE", evidence))];
     let known: Vec<(&str, &str)> = known.into_iter().flatten().collect();
@@ -279,8 +275,7 @@ fn troubleshooting(record: &Record, stop: &Stop, evidence: Option<&str>) -> Vec<
     if stop.rule <= 2 {
         advice.extend(seen_here(&waiting));
     }
-    let checks: Vec<String> =
-        entry.checks.iter().filter_map(|check| pasteable(check, record, &known)).collect();
+    let checks: Vec<String> = entry.checks.iter().filter_map(|check| pasteable(check, run, &known)).collect();
     if let Some(last) = advice.last_mut().filter(|_| !checks.is_empty()) {
         last.push_str(" Check:");
     }

@@ -3,7 +3,7 @@
 use super::console;
 use super::escape::clipped;
 use super::layout::{BAD, FAIR, GOOD, count, styled};
-use crate::record::Record;
+use crate::run_state::RunState;
 use crate::verdict::{self, Verdict};
 use crate::verify::{Check, Kind, Report};
 
@@ -15,11 +15,11 @@ const FINDINGS: usize = 10;
 
 /// Shows what was checked, and what came of it.
 pub fn verified(report: &Report) {
-    console::tell(&table(report));
+    console::print(&table(report));
 }
 
 fn table(report: &Report) -> String {
-    let run = report.record.as_ref().map(|record| run(record) + "\n").unwrap_or_default();
+    let run = report.run.as_ref().map(|run| run_line(run) + "\n").unwrap_or_default();
     let mut text = format!("{}\n{run}", report.folder);
     let mut kind = None;
     for check in &report.checks {
@@ -70,9 +70,9 @@ fn row(check: &Check) -> String {
 }
 
 /// Which run it is, and how it ended, by its journal.
-pub(super) fn run(record: &Record) -> String {
-    let Some((at, began)) = &record.began else { return "no run can be read from its journal".to_owned() };
-    let judgement = verdict::judge(record);
+pub(super) fn run_line(run: &RunState) -> String {
+    let Some((at, began)) = &run.began else { return "no run can be read from its journal".to_owned() };
+    let judgement = verdict::judge(run);
     let verdict = match judgement.verdict {
         Verdict::Pass => "PASS".to_owned(),
         Verdict::Shortfall => "SHORTFALL".to_owned(),

@@ -3,24 +3,24 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::ledger::Ledger;
-use super::{Job, NotBegun, Run};
+use super::recorder::Recorder;
+use super::{Job, Run, StartError};
 use crate::error::Error;
-use crate::events::{Began, Event, Git, PreviousRun, Program, RunbookId, Scope, What};
-use crate::evidence::redaction::{Forms, marker};
+use crate::events::{Began, Event, EventKind, Git, PreviousRun, Program, RunbookId, Scope};
+use crate::evidence::redaction::{SecretPatterns, marker};
 use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, cmd_txt, sha256_of_bytes};
-use crate::exec::{Halt, Programs};
+use crate::exec::{Cancel, Programs};
 use crate::inputs::Inputs;
 use crate::manifest::Manifest;
-use crate::perform::{Clock, Kubeconfig, Signals, Surroundings, forms, temporary_folder};
-use crate::record::Record;
 use crate::report::{self, Screen};
+use crate::run_state::RunState;
 use crate::runbook::{self, document};
+use crate::session::{Clock, HostEnvironment, Kubeconfig, Signals, patterns, temporary_folder};
 use crate::verdict::{self, Verdict};
 use crate::{signature, tools};
 
 /// Where a run keeps what it writes.
-struct Place {
+struct Slot {
     folder: Utf8PathBuf,
     previous: Option<PreviousRun>,
     lock: Option<Lock>,
@@ -29,62 +29,58 @@ struct Place {
 
 impl Run {
     /// Finds the tools, takes the lock, makes room for the evidence, and writes the first event.
-    pub(super) fn begin(job: Job, surroundings: &Surroundings) -> Result<Self, NotBegun> {
+    pub(super) fn begin(job: Job, host: &HostEnvironment) -> Result<Self, StartError> {
         let signing = if job.options.sign_with.is_some() { &signature::PROGRAMS[..] } else { &[] };
-        let programs = tools::find(signing, surroundings.variable("PATH"), &surroundings.folder)
-            .map_err(|missing| NotBegun::Refused(missing.to_string()))?;
-        let forms = forms(&job.inputs)?;
-        refuse_a_secret_that_all_evidence_holds(&forms, &job.inputs)?;
+        let programs = tools::find(signing, host.variable("PATH"), &host.folder)
+            .map_err(|missing| StartError::Refused(missing.to_string()))?;
+        let patterns = patterns(&job.inputs)?;
+        refuse_a_secret_that_all_evidence_holds(&patterns, &job.inputs)?;
         let signals = Signals::heed()?;
         refuse_a_key_that_does_not_sign(&job, &programs, &signals)?;
         // All that may fail or take time comes before the evidence's folder, which is never without a manifest for long.
-        let kubeconfig = Kubeconfig::new(
-            surroundings.variable("KUBECONFIG"),
-            surroundings.variable("HOME"),
-            &surroundings.folder,
-        )?;
-        let (stop, watched_enough) = (halt()?, halt()?);
-        let git = surroundings.git(&job.root, &job.manifests);
+        let kubeconfig = Kubeconfig::new(host.variable("KUBECONFIG"), host.variable("HOME"), &host.folder)?;
+        let (stop, stop_watching) = (cancel()?, cancel()?);
+        let git = host.git(&job.root, &job.manifests);
         let clock = Clock::start();
         let run_id = run_id(&clock);
         let place = place(&job, &run_id, &clock)?;
-        let tree = Tree::new(place.folder.clone(), forms);
-        let began = began(&job, surroundings, run_id, git, &place);
+        let tree = Tree::new(place.folder.clone(), patterns);
+        let began = began(&job, host, run_id, git, &place);
         let journal = || -> io::Result<Journal> {
             fs_err::create_dir_all(tree.path("inputs"))?;
             tree.touch("deploy/stdout.log")?;
             tree.touch("deploy/stderr.log")?;
             Journal::create(&tree.path("journal.jsonl"))
         };
-        let ledger = Ledger::new(clock, journal().map_err(Error::from)?, Screen::new(job.verbosity));
+        let recorder = Recorder::new(clock, journal().map_err(Error::from)?, Screen::new(job.verbosity));
         let run = Self {
             programs,
-            paths: surroundings.absolute_paths(),
+            paths: host.absolute_paths(),
             kubeconfig,
             tree,
-            ledger,
+            recorder,
             signals,
             stop,
-            watched_enough,
-            turns: super::commands::Turns::default(),
+            stop_watching,
+            turns: super::commands::StepLocks::default(),
             _lock: place.lock,
             reserve: place.reserve,
             job,
         };
         // From the first moment on there is a manifest, and it says `incomplete`.
-        let save = |event: &Event| run.save_as(&Record::of([event]));
-        run.ledger.note_after(&run.tree, What::RunBegan(Box::new(began)), save)?;
+        let save = |event: &Event| run.save_as(&RunState::of([event]));
+        run.recorder.note_after(&run.tree, EventKind::RunBegan(Box::new(began)), save)?;
         Ok(run)
     }
 }
 
-fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Place, NotBegun> {
+fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Slot, StartError> {
     if job.scope != Scope::Whole {
         let folder = Utf8PathBuf::from_path_buf(temporary_folder()?.keep()).map_err(|path| Error::Setup {
             what: "a temporary folder",
             cause: format!("{} is not UTF-8", path.display()),
         })?;
-        return Ok(Place { folder, previous: None, lock: None, reserve: None });
+        return Ok(Slot { folder, previous: None, lock: None, reserve: None });
     }
     refuse_a_full_disk(&job.evidence)?;
     let holder = format!(
@@ -93,7 +89,7 @@ fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Place, NotBegun> {
         clock.began().strftime("%F %T %:z")
     );
     let lock = Lock::take(&job.evidence, &holder).map_err(|error| match error {
-        LockError::Held { holder } => NotBegun::Refused(format!(
+        LockError::Held { holder } => StartError::Refused(format!(
             "Refused: another dry run is writing to {}: {holder}.\nNothing was run. Wait for it, or give another --evidence folder.",
             job.evidence
         )),
@@ -107,19 +103,22 @@ fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Place, NotBegun> {
         interrupted: interrupted(&job.evidence.join(&previous.dir)),
         ..previous
     });
-    Ok(Place { folder, previous, lock: Some(lock), reserve })
+    Ok(Slot { folder, previous, lock: Some(lock), reserve })
 }
 
 /// A word of the runbook, of every run's commands, or of what stands around them: without it the evidence could not be
 /// read.
-fn refuse_a_secret_that_all_evidence_holds(forms: &Forms, inputs: &Inputs) -> Result<(), NotBegun> {
+fn refuse_a_secret_that_all_evidence_holds(
+    patterns: &SecretPatterns,
+    inputs: &Inputs,
+) -> Result<(), StartError> {
     let commands = runbook::in_order(true).into_iter().map(|step| format!("{} {}\n", step.id, step.text));
     let keys = serde_json::to_string(&Manifest::fold([])).map_err(|error| Error::Evidence(error.into()))?;
     let around = [cmd_txt::PRELUDE, document::TEXT, &keys].concat();
     let named = inputs.redact.iter().map(|(name, _)| name.as_str()).chain(["STAGING_API_KEY"]);
     let text: String = commands.chain(named.map(marker)).chain([around]).collect();
-    match forms.names_in(text.as_bytes()).first() {
-        Some(name) => Err(NotBegun::Refused(format!(
+    match patterns.secrets_in(text.as_bytes()).first() {
+        Some(name) => Err(StartError::Refused(format!(
             "Refused: the value of {name} is a word that the evidence of every run holds, so it can't be kept out of it.\nNothing was run. Give {name} another value."
         ))),
         None => Ok(()),
@@ -131,24 +130,24 @@ fn refuse_a_key_that_does_not_sign(
     job: &Job,
     programs: &Programs,
     signals: &Signals,
-) -> Result<(), NotBegun> {
+) -> Result<(), StartError> {
     let Some(key) = &job.options.sign_with else { return Ok(()) };
     signature::try_key(programs, key, &signals.first).map_err(|error| match signals.number() {
-        Some(signal) => NotBegun::Interrupted(signal),
-        None => NotBegun::Refused(format!(
+        Some(signal) => StartError::Interrupted(signal),
+        None => StartError::Refused(format!(
             "Refused: --sign-with {key} signs nothing: {error}.\nNothing was run. Give a private key without a passphrase, or a public key whose other half ssh-agent holds (ssh-add -L)."
         )),
     })
 }
 
 /// Before anything is written, and long before anything is changed.
-fn refuse_a_full_disk(evidence: &Utf8Path) -> Result<(), NotBegun> {
+fn refuse_a_full_disk(evidence: &Utf8Path) -> Result<(), StartError> {
     let free = evidence::free(evidence).map_err(Error::from)?;
     if free >= evidence::LEAST_FREE {
         return Ok(());
     }
     let mebibytes = |bytes: u64| bytes / (1024 * 1024);
-    Err(NotBegun::Refused(format!(
+    Err(StartError::Refused(format!(
         "Refused: {} MiB are free on the disk of {evidence}, and the evidence of a run may need {} MiB.\nNothing was run. Make room there, or give an --evidence folder on another disk.",
         mebibytes(free),
         mebibytes(evidence::LEAST_FREE),
@@ -158,11 +157,11 @@ fn refuse_a_full_disk(evidence: &Utf8Path) -> Result<(), NotBegun> {
 /// What the run in this folder had changed on the cluster, if it did not come to its end.
 fn interrupted(folder: &Utf8Path) -> Option<String> {
     let events = Journal::read(&folder.join("journal.jsonl")).ok()?;
-    let record = Record::of(&events);
-    (verdict::judge(&record).verdict == Verdict::Incomplete).then(|| report::applied_in_a_line(&record))
+    let run = RunState::of(&events);
+    (verdict::judge(&run).verdict == Verdict::Incomplete).then(|| report::applied_in_a_line(&run))
 }
 
-fn began(job: &Job, surroundings: &Surroundings, run_id: String, git: Git, place: &Place) -> Began {
+fn began(job: &Job, host: &HostEnvironment, run_id: String, git: Git, place: &Slot) -> Began {
     let inputs = &job.inputs;
     Began {
         run_id,
@@ -170,19 +169,19 @@ fn began(job: &Job, surroundings: &Surroundings, run_id: String, git: Git, place
         target: inputs.target.clone(),
         options: job.options.clone(),
         with_key: inputs.api_key.is_some(),
-        who: surroundings.who(),
+        who: host.who(),
         git,
         program: Program {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            sha256: Surroundings::own_sha256(),
+            sha256: HostEnvironment::own_sha256(),
             argv: job.argv.clone(),
             runbook: RunbookId {
                 id: document::id().to_owned(),
                 sha256: sha256_of_bytes(document::TEXT.as_bytes()),
             },
         },
-        environment: surroundings.telling_names(),
+        environment: host.recorded_variable_names(),
         previous_run: place.previous.clone(),
     }
 }
@@ -193,6 +192,6 @@ fn run_id(clock: &Clock) -> String {
     format!("{}-{random:06x}", clock.now().0.strftime("%Y%m%dT%H%M%SZ"))
 }
 
-fn halt() -> Result<Halt, Error> {
-    Halt::new().map_err(|error| Error::Setup { what: "a pipe", cause: error.to_string() })
+fn cancel() -> Result<Cancel, Error> {
+    Cancel::new().map_err(|error| Error::Setup { what: "a pipe", cause: error.to_string() })
 }

@@ -4,21 +4,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::lines::Lines;
-use super::{Break, Run};
+use super::{Interruption, Run};
 use crate::error::Error;
-use crate::events::{EndedBy, What};
-use crate::exec::Halt;
-use crate::perform::{Call, Done, Means, perform};
-use crate::reading::{self, Printed};
+use crate::events::{EndedBy, EventKind};
+use crate::exec::Cancel;
+use crate::interpret::{self, CommandOutput};
 use crate::runbook::Step;
+use crate::session::{CommandContext, Completed, Invocation, perform};
 use crate::verdict;
 
 /// Whose turn it is to run a step: the journal tells the end of a command by the step's id, so a step that the watch
 /// and the listing beside it both need is done one after the other.
 #[derive(Default)]
-pub(super) struct Turns(Mutex<BTreeMap<String, Arc<Mutex<()>>>>);
+pub(super) struct StepLocks(Mutex<BTreeMap<String, Arc<Mutex<()>>>>);
 
-impl Turns {
+impl StepLocks {
     pub(super) fn of(&self, id: &str) -> Arc<Mutex<()>> {
         let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(turns.entry(id.to_owned()).or_default())
@@ -27,96 +27,107 @@ impl Turns {
 
 impl Run {
     /// A row with its variables filled in; `extra` are those that are no input.
-    pub(super) fn call(&self, step: &Step, extra: &[(&str, &str)]) -> Result<Call, Error> {
-        Call::filled_in(step, self.tree.forms(), |name| self.variable(name, extra))
+    pub(super) fn invocation(&self, step: &Step, extra: &[(&str, &str)]) -> Result<Invocation, Error> {
+        Invocation::filled_in(step, self.tree.patterns(), |name| self.variable(name, extra))
     }
 
     /// Runs a row's command to its end.
-    pub(super) fn perform(&self, step: &Step) -> Result<Done, Break> {
+    pub(super) fn perform(&self, step: &Step) -> Result<Completed, Interruption> {
         let done = self.perform_live(step)?;
-        self.go_on()?;
+        self.check_may_continue()?;
         Ok(done)
     }
 
     /// As [`Run::perform`], before it is judged whether the run goes on.
-    pub(super) fn perform_live(&self, step: &Step) -> Result<Done, Error> {
+    pub(super) fn perform_live(&self, step: &Step) -> Result<Completed, Error> {
         let mut live = Lines::new(|line: &str| {
-            self.ledger.screen(|screen, _| screen.child_line(line));
+            self.recorder.screen(|screen, _| screen.child_line(line));
             Ok(())
         });
-        self.perform_call(&self.call(step, &[])?, &mut live, &[&*self.signals.first, &self.stop])
+        self.perform_call(&self.invocation(step, &[])?, &mut live, &[&*self.signals.first, &self.stop])
     }
 
     /// Runs a command to its end; `tee` gets its standard output too, after it was kept.
     pub(super) fn perform_call(
         &self,
-        call: &Call,
+        invocation: &Invocation,
         tee: &mut dyn Write,
-        halts: &[&Halt],
-    ) -> Result<Done, Error> {
-        let turn = self.turns.of(&call.intent.id);
+        cancels: &[&Cancel],
+    ) -> Result<Completed, Error> {
+        let turn = self.turns.of(&invocation.intent.id);
         let _mine = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.note(What::CommandStarts(call.intent.clone()))?;
-        let done = self.execute(call, tee, halts)?;
-        self.note(What::CommandEnded(done.outcome.clone()))?;
+        self.note(EventKind::CommandStarts(invocation.intent.clone()))?;
+        let done = self.execute(invocation, tee, cancels)?;
+        self.note(EventKind::CommandEnded(done.outcome.clone()))?;
         Ok(done)
     }
 
     /// Runs commands side by side. All are announced before the first one starts, and what came of them is
     /// written down in their own order.
-    pub(super) fn side_by_side(&self, calls: &[Call]) -> Result<Vec<Done>, Break> {
-        let dones = self.all_at_once(calls, &[&*self.signals.first, &self.stop])?;
-        self.go_on()?;
-        Ok(dones)
+    pub(super) fn side_by_side(&self, invocations: &[Invocation]) -> Result<Vec<Completed>, Interruption> {
+        let completed = self.all_at_once(invocations, &[&*self.signals.first, &self.stop])?;
+        self.check_may_continue()?;
+        Ok(completed)
     }
 
     /// As [`Run::side_by_side`], with halts of the caller's.
-    pub(super) fn all_at_once(&self, calls: &[Call], halts: &[&Halt]) -> Result<Vec<Done>, Error> {
-        for call in calls {
-            self.note(What::CommandStarts(call.intent.clone()))?;
+    pub(super) fn all_at_once(
+        &self,
+        invocations: &[Invocation],
+        cancels: &[&Cancel],
+    ) -> Result<Vec<Completed>, Error> {
+        for invocation in invocations {
+            self.note(EventKind::CommandStarts(invocation.intent.clone()))?;
         }
-        let results: Vec<Result<Done, Error>> = thread::scope(|scope| {
-            let threads: Vec<_> =
-                calls.iter().map(|call| scope.spawn(|| self.execute(call, &mut io::sink(), halts))).collect();
+        let results: Vec<Result<Completed, Error>> = thread::scope(|scope| {
+            let threads: Vec<_> = invocations
+                .iter()
+                .map(|invocation| scope.spawn(|| self.execute(invocation, &mut io::sink(), cancels)))
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect()
         });
-        let mut dones = Vec::with_capacity(calls.len());
+        let mut completed = Vec::with_capacity(invocations.len());
         for result in results {
             let done = result?;
-            self.note(What::CommandEnded(done.outcome.clone()))?;
-            dones.push(done);
+            self.note(EventKind::CommandEnded(done.outcome.clone()))?;
+            completed.push(done);
         }
-        Ok(dones)
+        Ok(completed)
     }
 
     /// Writes down what follows from what a command printed.
-    pub(super) fn take_in(&self, done: &Done) -> Result<(), Error> {
+    pub(super) fn record_facts(&self, done: &Completed) -> Result<(), Error> {
         let (stdout, stderr) = done.needed(&self.tree)?;
-        let printed = Printed { outcome: &done.outcome, stdout: &stdout, stderr: &stderr };
-        let events = self.ledger.read(|record| reading::events(record, &printed))?;
+        let printed = CommandOutput { outcome: &done.outcome, stdout: &stdout, stderr: &stderr };
+        let events = self.recorder.read(|run| interpret::events(run, &printed))?;
         events.into_iter().try_for_each(|what| self.note(what))
     }
 
-    fn execute(&self, call: &Call, tee: &mut dyn Write, halts: &[&Halt]) -> Result<Done, Error> {
-        let means = Means {
+    fn execute(
+        &self,
+        invocation: &Invocation,
+        tee: &mut dyn Write,
+        cancels: &[&Cancel],
+    ) -> Result<Completed, Error> {
+        let means = CommandContext {
             programs: &self.programs,
             tree: &self.tree,
             kubeconfig: &self.kubeconfig,
             paths: &self.paths,
             key: self.job.inputs.api_key.as_ref(),
-            clock: &self.ledger.clock,
-            hurry: &self.signals.second,
+            clock: &self.recorder.clock,
+            kill_now: &self.signals.second,
         };
-        perform(call, &means, call.step.limit.deadline(self.job.rollout_timeout), tee, halts)
+        perform(invocation, &means, invocation.step.limit.deadline(self.job.rollout_timeout), tee, cancels)
     }
 
     fn variable(&self, name: &str, extra: &[(&str, &str)]) -> Option<String> {
-        self.ledger.read(|record| verdict::variable_or(&record.began.as_ref()?.1, extra, name))
+        self.recorder.read(|run| verdict::variable_or(&run.began.as_ref()?.1, extra, name))
     }
 }
 
 /// Whether a command was ended because the run was told to stop, so that nothing follows from it.
-pub(super) fn was_halted(done: &Done) -> bool {
+pub(super) fn was_halted(done: &Completed) -> bool {
     done.outcome.ended_by == EndedBy::StagingDryRun
 }
 

@@ -1,27 +1,27 @@
-use super::{Break, Run};
+use super::{Interruption, Run};
 use crate::error::Error;
-use crate::events::{Scope, What};
+use crate::events::{EventKind, Scope};
 use crate::evidence::{self, SIGNATURE, cmd_txt};
 use crate::manifest::Manifest;
-use crate::record::Record;
-use crate::report::{self, Place};
+use crate::report::{self, EvidenceLocation};
+use crate::run_state::RunState;
 use crate::runbook::Phase;
-use crate::{signature, texts, verdict};
+use crate::{documents, signature, verdict};
 
 impl Run {
     /// Brings a run to its end, however it came there: dump, journal, manifest, seal, verdict. Returns the exit
     /// status.
-    pub(super) fn end(mut self, result: Result<(), Break>) -> u8 {
+    pub(super) fn end(mut self, result: Result<(), Interruption>) -> u8 {
         let place = self.close(result).unwrap_or_else(|error| {
             report::fail(&error.to_string());
-            self.ledger.fail(&self.tree, &error);
+            self.recorder.fail(&self.tree, &error);
             // The disk may take no more; what is on it says `incomplete`.
             self.seal().unwrap_or(None)
         });
         let unsigned = place.as_ref().and_then(|_| self.sign().err());
-        let code = self.ledger.screen(|_, record| {
-            let judgement = verdict::judge(record);
-            report::closing(record, &judgement, self.job.scope, place.as_ref());
+        let code = self.recorder.screen(|_, run| {
+            let judgement = verdict::judge(run);
+            report::closing(run, &judgement, self.job.scope, place.as_ref());
             judgement.exit_code
         });
         if self.job.scope != Scope::Whole {
@@ -37,41 +37,41 @@ impl Run {
         }
     }
 
-    fn close(&mut self, result: Result<(), Break>) -> Result<Option<Place>, Error> {
+    fn close(&mut self, result: Result<(), Interruption>) -> Result<Option<EvidenceLocation>, Error> {
         let result = match result {
-            Err(Break::Judged) if self.stopped() && self.job.scope == Scope::Whole => {
-                self.dump().map_err(Break::from)
+            Err(Interruption::CriterionResult) if self.stopped() && self.job.scope == Scope::Whole => {
+                self.dump().map_err(Interruption::from)
             }
             other => other,
         };
         // What is written from here on is little, and must be kept.
         self.reserve = None;
         match result {
-            Ok(()) | Err(Break::Judged) => {}
-            Err(Break::Interrupted(signal)) => self.note(What::Interrupted { signal })?,
-            Err(Break::Failed(error)) => self.ledger.fail(&self.tree, &error),
+            Ok(()) | Err(Interruption::CriterionResult) => {}
+            Err(Interruption::Interrupted(signal)) => self.note(EventKind::Interrupted { signal })?,
+            Err(Interruption::Failed(error)) => self.recorder.fail(&self.tree, &error),
         }
         if self.job.scope != Scope::Whole {
-            self.note(What::RunEnded)?;
+            self.note(EventKind::RunEnded)?;
             return Ok(None);
         }
-        if let Some(by_ms) = self.ledger.clock.was_moved_by() {
-            self.note(What::ClockMoved { by_ms })?;
+        if let Some(by_ms) = self.recorder.clock.was_moved_by() {
+            self.note(EventKind::ClockMoved { by_ms })?;
         }
         self.save()?;
-        self.note(What::FilesListed { files: self.tree.list()? })?;
-        self.note(What::RunEnded)?;
+        self.note(EventKind::FilesListed { files: self.tree.list()? })?;
+        self.note(EventKind::RunEnded)?;
         self.seal()
     }
 
     /// Writes the last manifest, the sums over everything, and what is attested of it.
-    fn seal(&self) -> Result<Option<Place>, Error> {
+    fn seal(&self) -> Result<Option<EvidenceLocation>, Error> {
         if self.job.scope != Scope::Whole {
             return Ok(None);
         }
         self.save()?;
-        let seal = self.ledger.read(|record| evidence::seal(&self.tree, record))?;
-        Ok(Some(Place { evidence: self.tree.root().to_string(), seal: Some(seal) }))
+        let seal = self.recorder.read(|run| evidence::seal(&self.tree, run))?;
+        Ok(Some(EvidenceLocation { evidence: self.tree.root().to_string(), seal: Some(seal) }))
     }
 
     fn sign(&self) -> Result<(), Error> {
@@ -81,27 +81,27 @@ impl Run {
     }
 
     fn stopped(&self) -> bool {
-        self.ledger.read(|record| verdict::judge(record).stop.is_some())
+        self.recorder.read(|run| verdict::judge(run).stop.is_some())
     }
 
     /// Writes what is a fold over the journal so far: each phase's `cmd.txt`, and the manifest. Done after each
     /// step, because a later one may be the last.
     pub(super) fn save(&self) -> Result<(), Error> {
-        self.save_as(&self.ledger.read(Record::clone))
+        self.save_as(&self.recorder.read(RunState::clone))
     }
 
     /// As [`Run::save`], of this record.
-    pub(super) fn save_as(&self, record: &Record) -> Result<(), Error> {
+    pub(super) fn save_as(&self, run: &RunState) -> Result<(), Error> {
         if self.job.scope != Scope::Whole {
             return Ok(());
         }
-        let overlay = texts::overlay_of(record).unwrap_or_default();
+        let overlay = documents::overlay_of(run).unwrap_or_default();
         for phase in Phase::ALL {
-            if let Some(text) = cmd_txt::render(record, phase, &overlay) {
+            if let Some(text) = cmd_txt::render(run, phase, &overlay) {
                 self.tree.replace_text(&format!("{}/cmd.txt", phase.folder()), &text)?;
             }
         }
-        let manifest = Manifest::of(record, &verdict::judge(record));
+        let manifest = Manifest::of(run, &verdict::judge(run));
         let json = serde_json::to_string_pretty(&manifest).map_err(|error| Error::Evidence(error.into()))?;
         self.tree.replace_text("manifest.json", &format!("{json}\n"))?;
         Ok(())

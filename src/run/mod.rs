@@ -5,10 +5,10 @@ mod commands;
 mod deploy;
 mod dump;
 mod end;
-mod ledger;
 mod lines;
 mod plan;
 mod preflight;
+mod recorder;
 mod smoke;
 mod watch;
 
@@ -18,15 +18,15 @@ use std::time::{Duration, Instant};
 use camino::Utf8PathBuf;
 
 use crate::error::Error;
-use crate::events::{Options, Scope, What};
+use crate::events::{EventKind, Options, Scope};
 use crate::evidence::{Lock, Reserve, Tree};
-use crate::exec::{Halt, Programs};
+use crate::exec::{Cancel, Programs};
 use crate::inputs::Inputs;
 use crate::moment::millis;
-use crate::perform::{Kubeconfig, Signals, Surroundings};
 use crate::report::Verbosity;
+use crate::session::{HostEnvironment, Kubeconfig, Signals};
 use crate::verdict;
-use ledger::Ledger;
+use recorder::Recorder;
 
 pub use plan::plan;
 
@@ -54,7 +54,7 @@ pub struct Job {
 
 /// How a run came to be over before it began.
 #[derive(Debug, thiserror::Error)]
-pub enum NotBegun {
+pub enum StartError {
     /// Something is refused; nothing was run and nothing written.
     #[error("{0}")]
     Refused(String),
@@ -68,16 +68,16 @@ pub enum NotBegun {
 
 /// Why a run does not go on.
 #[derive(Debug)]
-enum Break {
+enum Interruption {
     /// What follows from the record: a guard refuses, or a stop rule fired.
-    Judged,
+    CriterionResult,
     /// A signal.
     Interrupted(i32),
     /// The tool's own failure.
     Failed(Error),
 }
 
-impl From<Error> for Break {
+impl From<Error> for Interruption {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
@@ -91,13 +91,13 @@ struct Run {
     paths: Vec<(OsString, OsString)>,
     kubeconfig: Kubeconfig,
     tree: Tree,
-    ledger: Ledger,
+    recorder: Recorder,
     signals: Signals,
     /// Pulled when what the watch saw stops the run.
-    stop: Halt,
+    stop: Cancel,
     /// Pulled when the watch is no longer needed.
-    watched_enough: Halt,
-    turns: commands::Turns,
+    stop_watching: Cancel,
+    turns: commands::StepLocks,
     /// Held for as long as the run writes evidence.
     _lock: Option<Lock>,
     /// For what has to be written at the end.
@@ -107,15 +107,15 @@ struct Run {
 /// Does a job, and returns the exit status.
 ///
 /// # Errors
-/// [`NotBegun`] when nothing was run; what goes wrong later is told and is in the exit status.
-pub fn run(job: Job, surroundings: &Surroundings) -> Result<u8, NotBegun> {
-    let run = Run::begin(job, surroundings)?;
+/// [`StartError`] when nothing was run; what goes wrong later is told and is in the exit status.
+pub fn run(job: Job, host: &HostEnvironment) -> Result<u8, StartError> {
+    let run = Run::begin(job, host)?;
     let result = run.procedure();
     Ok(run.end(result))
 }
 
 impl Run {
-    fn procedure(&self) -> Result<(), Break> {
+    fn procedure(&self) -> Result<(), Interruption> {
         match self.job.scope {
             Scope::Preflight => self.preflight(),
             Scope::Smoke => self.smoke(),
@@ -133,25 +133,25 @@ impl Run {
         }
     }
 
-    fn note(&self, what: What) -> Result<(), Error> {
-        self.ledger.note(&self.tree, what)
+    fn note(&self, what: EventKind) -> Result<(), Error> {
+        self.recorder.note(&self.tree, what)
     }
 
     /// Whether the run goes on, by what was recorded so far.
-    fn go_on(&self) -> Result<(), Break> {
+    fn check_may_continue(&self) -> Result<(), Interruption> {
         if let Some(signal) = self.signals.number() {
-            return Err(Break::Interrupted(signal));
+            return Err(Interruption::Interrupted(signal));
         }
-        let over = self.ledger.read(|record| {
-            let judgement = verdict::judge(record);
+        let over = self.recorder.read(|run| {
+            let judgement = verdict::judge(run);
             let refused = !judgement.findings.is_empty();
-            refused || judgement.stop.is_some() || verdict::unjudged(record).is_some()
+            refused || judgement.stop.is_some() || verdict::undecided_command(run).is_some()
         });
-        if over { Err(Break::Judged) } else { Ok(()) }
+        if over { Err(Interruption::CriterionResult) } else { Ok(()) }
     }
 
-    fn step_ended(&self, step: u8, start: Instant) -> Result<(), Break> {
-        self.note(What::StepEnded { step, duration_ms: millis(start.elapsed()) })?;
+    fn step_ended(&self, step: u8, start: Instant) -> Result<(), Interruption> {
+        self.note(EventKind::StepEnded { step, duration_ms: millis(start.elapsed()) })?;
         self.save()?;
         Ok(())
     }

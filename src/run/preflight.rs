@@ -2,18 +2,18 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
-use super::{Break, Run};
+use super::{Interruption, Run};
+use crate::documents;
 use crate::error::Error;
-use crate::events::{ManifestFile, Tool, What};
+use crate::events::{EventKind, ManifestFile, Tool};
 use crate::evidence::{sha256_of_bytes, sha256_of_file};
 use crate::facts::manifest_text;
-use crate::perform::Call;
 use crate::runbook::{DEPLOYMENTS, Deployment, Permission, guard_step, render_step, step, step_for};
-use crate::texts;
+use crate::session::Invocation;
 
 impl Run {
     /// Step 1: the inputs are kept, and nothing is changed before every guard holds.
-    pub(super) fn preflight(&self) -> Result<(), Break> {
+    pub(super) fn preflight(&self) -> Result<(), Interruption> {
         let start = Instant::now();
         self.keep_manifests()?;
         self.ask()?;
@@ -21,7 +21,7 @@ impl Run {
         self.step_ended(1, start)
     }
 
-    fn keep_manifests(&self) -> Result<(), Break> {
+    fn keep_manifests(&self) -> Result<(), Interruption> {
         if !self.job.options.apply {
             return Ok(());
         }
@@ -38,7 +38,7 @@ impl Run {
                 sha256: unreadable.is_none().then(|| sha256_of_bytes(&bytes)),
                 blank: unreadable.is_none() && manifest_text::is_blank(&bytes),
                 holds_secret: manifest_text::holds_secret(&bytes),
-                holds_named: self.tree.forms().names_in(&bytes),
+                holds_named: self.tree.patterns().secrets_in(&bytes),
                 placeholders: manifest_text::placeholders(&bytes).into_iter().collect(),
                 unreadable,
             };
@@ -48,9 +48,9 @@ impl Run {
             if keep {
                 self.tree.replace(&format!("inputs/{}", deployment.manifest), &bytes).map_err(Error::from)?;
             }
-            self.note(What::ManifestRead(manifest))?;
+            self.note(EventKind::ManifestRead(manifest))?;
         }
-        self.go_on()
+        self.check_may_continue()
     }
 
     /// The programs and their sums; those of kubectl's 50 MB take as long as a command.
@@ -64,12 +64,12 @@ impl Run {
     }
 
     fn note_tools(&self, tools: Vec<Tool>) -> Result<(), Error> {
-        tools.into_iter().try_for_each(|tool| self.note(What::ToolFound(tool)))
+        tools.into_iter().try_for_each(|tool| self.note(EventKind::ToolFound(tool)))
     }
 
     /// All questions at once: each only reads, or asks the server for a dry run, and which of the answers counts
     /// the guards decide.
-    fn ask(&self) -> Result<(), Break> {
+    fn ask(&self) -> Result<(), Interruption> {
         let ids = [
             "version.kubectl",
             "version.curl",
@@ -85,37 +85,37 @@ impl Run {
         ];
         let permissions = Permission::required();
         let guarded: &[Deployment] = if self.job.options.apply { DEPLOYMENTS } else { &[] };
-        let mut calls = self.calls(&ids)?;
+        let mut invocations = self.invocations(&ids)?;
         for permission in &permissions {
-            calls.push(self.call(&step_for(permission), &[])?);
+            invocations.push(self.invocation(&step_for(permission), &[])?);
         }
         for deployment in guarded {
-            calls.push(self.call(&render_step(deployment), &[])?);
-            calls.push(self.call(&guard_step(deployment), &[])?);
+            invocations.push(self.invocation(&render_step(deployment), &[])?);
+            invocations.push(self.invocation(&guard_step(deployment), &[])?);
         }
-        let (tools, dones) = thread::scope(|scope| {
+        let (tools, completed) = thread::scope(|scope| {
             let tools = scope.spawn(|| self.tools());
-            let dones = self.all_at_once(&calls, &[&*self.signals.first]);
-            (tools.join(), dones)
+            let completed = self.all_at_once(&invocations, &[&*self.signals.first]);
+            (tools.join(), completed)
         });
         self.note_tools(tools.unwrap_or_default())?;
-        dones?.iter().try_for_each(|done| self.take_in(done))?;
-        if let Some(text) = self.ledger.read(texts::overlay_of) {
+        completed?.iter().try_for_each(|done| self.record_facts(done))?;
+        if let Some(text) = self.recorder.read(documents::overlay_of) {
             self.kubeconfig.write(&text)?;
         }
-        self.go_on()
+        self.check_may_continue()
     }
 
     /// `versions.txt` and `target.txt`, for a person who looks; the journal holds the same.
     fn describe_target(&self) -> Result<(), Error> {
-        let (versions, target) = self.ledger.read(|record| (texts::versions(record), texts::target(record)));
+        let (versions, target) = self.recorder.read(|run| (documents::versions(run), documents::target(run)));
         self.tree.replace_text("preflight/versions.txt", &versions)?;
         self.tree.replace_text("preflight/target.txt", &target)?;
         Ok(())
     }
 
     /// Rows that need no more than the inputs.
-    pub(super) fn calls(&self, ids: &[&str]) -> Result<Vec<Call>, Error> {
-        ids.iter().map(|id| self.call(step(id), &[])).collect()
+    pub(super) fn invocations(&self, ids: &[&str]) -> Result<Vec<Invocation>, Error> {
+        ids.iter().map(|id| self.invocation(step(id), &[])).collect()
     }
 }

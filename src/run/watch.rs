@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::commands::was_halted;
 use super::lines::Lines;
-use super::{Break, Run};
+use super::{Interruption, Run};
 use crate::error::Error;
-use crate::events::{Conclusion, Sighting, What};
-use crate::exec::Halt;
+use crate::events::{Conclusion, EventKind, Sighting};
+use crate::exec::Cancel;
 use crate::facts::pod_table::{self, PodRow, WatchRow};
-use crate::reading::{self, Eyes, Look, Printed, SHOWN_GOING};
+use crate::interpret::{self, CommandOutput, PodTracker, RowAction, SHOWN_GOING};
 use crate::runbook::step;
 use crate::verdict;
 
@@ -34,17 +34,20 @@ struct Sight {
 struct Seen {
     /// How many rows of pods the watch has shown, each judged.
     rows: usize,
-    eyes: Eyes,
+    tracker: PodTracker,
 }
 
 impl Run {
     /// Does `body` with an eye on every pod of the namespace (stop rule 2). What it sees stops `body`.
-    pub(super) fn under_watch(&self, body: impl FnOnce() -> Result<(), Break>) -> Result<(), Break> {
+    pub(super) fn under_watch(
+        &self,
+        body: impl FnOnce() -> Result<(), Interruption>,
+    ) -> Result<(), Interruption> {
         let sight = Sight::default();
         thread::scope(|scope| {
             let watch = scope.spawn(|| self.watch(&sight));
             let listing = scope.spawn(|| self.list_beside(&sight));
-            let enough = PulledAtEnd(&self.watched_enough);
+            let enough = PulledAtEnd(&self.stop_watching);
             self.await_first_sight(&sight);
             let began = Instant::now();
             let result = body().and_then(|()| self.last_look(&sight, began));
@@ -62,7 +65,7 @@ impl Run {
 
     /// So that what the watch shows first is the state before the apply.
     fn await_first_sight(&self, sight: &Sight) {
-        let there = self.ledger.read(|record| record.pods_before.as_ref().map_or(0, |(total, _)| *total));
+        let there = self.recorder.read(|run| run.pods_before.as_ref().map_or(0, |(total, _)| *total));
         let seen = sight.state.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = sight.changed.wait_timeout_while(seen, FIRST_SIGHT, |seen| seen.rows < there);
     }
@@ -70,39 +73,40 @@ impl Run {
     /// The watch; one that the server ends says nothing and exits 0, so it is started again.
     fn watch(&self, sight: &Sight) -> Result<(), Error> {
         loop {
-            let call = self.call(step("watch.pods"), &[])?;
+            let invocation = self.invocation(step("watch.pods"), &[])?;
             let mut lines = Lines::new(|line: &str| self.take_watch_line(sight, line));
-            let done = self.perform_call(&call, &mut lines, &[&*self.signals.first, &self.watched_enough])?;
-            if was_halted(&done) || self.watched_enough.wait(AGAIN) || self.signals.first.is_pulled() {
+            let done =
+                self.perform_call(&invocation, &mut lines, &[&*self.signals.first, &self.stop_watching])?;
+            if was_halted(&done) || self.stop_watching.wait(AGAIN) || self.signals.first.is_cancelled() {
                 return Ok(());
             }
         }
     }
 
     fn list_beside(&self, sight: &Sight) -> Result<(), Error> {
-        while !self.watched_enough.wait(LISTING) && !self.signals.first.is_pulled() {
-            self.list(sight, &[&*self.signals.first, &self.watched_enough])?;
+        while !self.stop_watching.wait(LISTING) && !self.signals.first.is_cancelled() {
+            self.list(sight, &[&*self.signals.first, &self.stop_watching])?;
         }
         Ok(())
     }
 
-    fn list(&self, sight: &Sight, halts: &[&Halt]) -> Result<(), Error> {
-        let call = self.call(step("list.pods"), &[])?;
+    fn list(&self, sight: &Sight, cancels: &[&Cancel]) -> Result<(), Error> {
+        let invocation = self.invocation(step("list.pods"), &[])?;
         let mut lines = Lines::new(|line: &str| match pod_table::list_row(line) {
             Some(row) => self.look_at(sight, &row, "list.pods"),
             None => Ok(()),
         });
-        self.perform_call(&call, &mut lines, halts)?;
+        self.perform_call(&invocation, &mut lines, cancels)?;
         Ok(())
     }
 
     /// A run that was long enough for the server to hang unnoticed ends with one more list: a hanging one is seen by
     /// it, and only by it.
-    fn last_look(&self, sight: &Sight, began: Instant) -> Result<(), Break> {
+    fn last_look(&self, sight: &Sight, began: Instant) -> Result<(), Interruption> {
         if began.elapsed() >= LISTING {
             self.list(sight, &[&*self.signals.first, &self.stop])?;
         }
-        self.go_on()
+        self.check_may_continue()
     }
 
     fn take_watch_line(&self, sight: &Sight, line: &str) -> Result<(), Error> {
@@ -116,8 +120,8 @@ impl Run {
 
     fn look_at(&self, sight: &Sight, row: &PodRow, command: &str) -> Result<(), Error> {
         let mut seen = sight.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let look = seen.eyes.look(row, &self.job.options.stop_on);
-        if look == Look::None {
+        let look = seen.tracker.look(row, &self.job.options.stop_on);
+        if look == RowAction::None {
             return Ok(());
         }
         drop(seen);
@@ -126,12 +130,12 @@ impl Run {
             status: row.status.clone(),
             line: row.text.clone(),
             command: command.to_owned(),
-            seen_at: self.ledger.clock.now(),
+            seen_at: self.recorder.clock.now(),
         };
-        if look == Look::Going {
-            self.note(What::PodSeen(sighting.clone()))?;
+        if look == RowAction::Going {
+            self.note(EventKind::PodSeen(sighting.clone()))?;
             let conclusion = Conclusion::RuledOut(format!("{command} {SHOWN_GOING}"));
-            return self.note(What::PodJudged { sighting, conclusion, container: None });
+            return self.note(EventKind::PodJudged { sighting, conclusion, container: None });
         }
         self.judge_sighting(&sighting)
     }
@@ -141,39 +145,40 @@ impl Run {
         // One after the other: a look and what was concluded from it stand together.
         let turn = self.turns.of("judge");
         let _mine = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.note(What::PodSeen(sighting.clone()))?;
-        let call = self.call(step("confirm.pod"), &[("POD", &sighting.pod)])?;
-        let done = self.perform_call(&call, &mut io::sink(), &[&*self.signals.first])?;
+        self.note(EventKind::PodSeen(sighting.clone()))?;
+        let invocation = self.invocation(step("confirm.pod"), &[("POD", &sighting.pod)])?;
+        let done = self.perform_call(&invocation, &mut io::sink(), &[&*self.signals.first])?;
         let stdout = done.stdout(&self.tree)?;
-        let look = reading::look(&Printed { outcome: &done.outcome, stdout: &stdout, stderr: &[] });
+        let look = interpret::look(&CommandOutput { outcome: &done.outcome, stdout: &stdout, stderr: &[] });
         let mut stops = false;
-        self.ledger.note_of(&self.tree, |record| {
-            let (conclusion, container) = verdict::conclude(record, sighting, look);
+        self.recorder.note_of(&self.tree, |run| {
+            let (conclusion, container) = verdict::conclude(run, sighting, look);
             stops = conclusion.stops();
-            What::PodJudged { sighting: sighting.clone(), conclusion, container }
+            EventKind::PodJudged { sighting: sighting.clone(), conclusion, container }
         })?;
         if stops {
-            self.stop.pull();
+            self.stop.cancel();
         }
         Ok(())
     }
 
     /// Judges again what was excused because the apply was still to come.
     pub(super) fn look_again_at_excused(&self) -> Result<(), Error> {
-        let excused: Vec<Sighting> = self.ledger.read(|record| {
-            let excused =
-                |judged: &&crate::record::JudgedSighting| matches!(judged.conclusion, Conclusion::Excused(_));
-            record.sightings.iter().filter(excused).map(|judged| judged.sighting.clone()).collect()
+        let excused: Vec<Sighting> = self.recorder.read(|run| {
+            let excused = |judged: &&crate::run_state::JudgedSighting| {
+                matches!(judged.conclusion, Conclusion::Excused(_))
+            };
+            run.sightings.iter().filter(excused).map(|judged| judged.sighting.clone()).collect()
         });
         excused.iter().try_for_each(|sighting| self.judge_sighting(sighting))
     }
 }
 
 /// Pulls a halt when it goes, also when a panic takes it: the scope waits for the watch before it passes one on.
-struct PulledAtEnd<'a>(&'a Halt);
+struct PulledAtEnd<'a>(&'a Cancel);
 
 impl Drop for PulledAtEnd<'_> {
     fn drop(&mut self) {
-        self.0.pull();
+        self.0.cancel();
     }
 }

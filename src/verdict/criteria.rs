@@ -4,7 +4,7 @@ use super::{Lens, can_judge_body, checks_passed, expected_version, passes};
 use crate::facts::endpoints::{Assignment, ServiceEndpoints};
 use crate::facts::pods::Pod;
 use crate::facts::rollout::Ending;
-use crate::record::Record;
+use crate::run_state::RunState;
 use crate::runbook::{BODY_CHECKS, CHECKS, DEPLOYMENTS, EVIDENCE_FILES, check_id};
 
 /// A row: a line of the runbook's Success Criteria.
@@ -13,7 +13,7 @@ pub struct Criterion {
     pub id: &'static str,
     /// The runbook's words.
     pub text: &'static str,
-    evaluate: fn(&Record, Lens) -> Evaluation,
+    evaluate: fn(&RunState, Lens) -> Evaluation,
 }
 
 /// Whether a criterion holds.
@@ -33,7 +33,7 @@ pub enum State {
 /// A criterion as judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub struct Judged {
+pub struct CriterionResult {
     pub id: String,
     pub text: String,
     pub state: State,
@@ -69,12 +69,12 @@ pub static CRITERIA: &[Criterion] = &[
     Criterion {
         id: "health-body",
         text: "`/health` returns `{\"status\": \"healthy\", \"version\": \"0.4.2.2\"}`",
-        evaluate: |record, _| body(record, "body.health"),
+        evaluate: |run, _| body(run, "body.health"),
     },
     Criterion {
         id: "readyz-body",
         text: "`/readyz` returns `{\"status\": \"ready\", ...}` with all services \"up\"",
-        evaluate: |record, _| body(record, "body.readyz"),
+        evaluate: |run, _| body(run, "body.readyz"),
     },
     Criterion { id: "no-5xx", text: "No 5xx errors in smoke tests", evaluate: no_5xx },
     Criterion {
@@ -89,11 +89,11 @@ pub static CRITERIA: &[Criterion] = &[
     },
 ];
 
-pub(super) fn judge(record: &Record, lens: Lens) -> Vec<Judged> {
+pub(super) fn judge(run: &RunState, lens: Lens) -> Vec<CriterionResult> {
     CRITERIA
         .iter()
         .map(|row| {
-            let Evaluation { state, text, commands } = (row.evaluate)(record, lens);
+            let Evaluation { state, text, commands } = (row.evaluate)(run, lens);
             let state = match state {
                 State::NotEvaluated => state,
                 _ if lens(row.id, state == State::Met) => State::Met,
@@ -101,47 +101,54 @@ pub(super) fn judge(record: &Record, lens: Lens) -> Vec<Judged> {
             };
             let (observed, why) =
                 if state == State::NotEvaluated { (None, Some(text)) } else { (Some(text), None) };
-            Judged { id: row.id.to_owned(), text: row.text.to_owned(), state, observed, why, commands }
+            CriterionResult {
+                id: row.id.to_owned(),
+                text: row.text.to_owned(),
+                state,
+                observed,
+                why,
+                commands,
+            }
         })
         .collect()
 }
 
 /// `deploy.ok`: every rollout succeeded and no pod stopped the run.
-pub(super) fn deploy_ok(record: &Record, lens: Lens) -> bool {
-    let failing = super::stop_rules::first(record, lens).is_some_and(|stop| stop.rule <= 2);
-    rolled_out(record) == DEPLOYMENTS.len() && !failing
+pub(super) fn deploy_ok(run: &RunState, lens: Lens) -> bool {
+    let failing = super::stop_rules::first(run, lens).is_some_and(|stop| stop.rule <= 2);
+    rolled_out(run) == DEPLOYMENTS.len() && !failing
 }
 
 /// `smoke.ok`: ten of ten.
-pub(super) fn smoke_ok(record: &Record, lens: Lens) -> bool {
-    record.checks.len() == CHECKS.len() && checks_passed(record, lens) == CHECKS.len()
+pub(super) fn smoke_ok(run: &RunState, lens: Lens) -> bool {
+    run.checks.len() == CHECKS.len() && checks_passed(run, lens) == CHECKS.len()
 }
 
-fn rolled_out(record: &Record) -> usize {
-    record.rollouts.iter().filter(|rollout| rollout.ending == Ending::RolledOut).count()
+fn rolled_out(run: &RunState) -> usize {
+    run.rollouts.iter().filter(|rollout| rollout.ending == Ending::RolledOut).count()
 }
 
-fn rollout(record: &Record, _lens: Lens) -> Evaluation {
+fn rollout(run: &RunState, _lens: Lens) -> Evaluation {
     let ids: Vec<String> =
-        DEPLOYMENTS.iter().map(|d| format!("rollout.{}", d.key)).filter(|id| was_run(record, id)).collect();
+        DEPLOYMENTS.iter().map(|d| format!("rollout.{}", d.key)).filter(|id| was_run(run, id)).collect();
     if ids.is_empty() {
         return not_evaluated("the run ended before the rollout");
     }
     let ended = DEPLOYMENTS.iter().map(|deployment| {
-        let ending = record.rollouts.iter().find(|rollout| rollout.deployment == deployment.name);
+        let ending = run.rollouts.iter().find(|rollout| rollout.deployment == deployment.name);
         match ending {
             Some(rollout) => format!("{}: {}", deployment.name, rollout.ending.says()),
-            None if was_run(record, &format!("rollout.{}", deployment.key)) => {
+            None if was_run(run, &format!("rollout.{}", deployment.key)) => {
                 format!("{}: ended when the run stopped", deployment.name)
             }
             None => format!("{}: not run", deployment.name),
         }
     });
-    judged(rolled_out(record) == DEPLOYMENTS.len(), ended.collect::<Vec<_>>().join("; "), ids)
+    judged(rolled_out(run) == DEPLOYMENTS.len(), ended.collect::<Vec<_>>().join("; "), ids)
 }
 
-fn pods(record: &Record, _lens: Lens) -> Evaluation {
-    let Some((_, pods)) = &record.pods_after else {
+fn pods(run: &RunState, _lens: Lens) -> Evaluation {
+    let Some((_, pods)) = &run.pods_after else {
         return not_evaluated("the run ended before the pods were read");
     };
     let restarts: u64 = pods.iter().map(Pod::restarts).sum();
@@ -155,8 +162,8 @@ fn pods(record: &Record, _lens: Lens) -> Evaluation {
     judged(other.is_empty() && !pods.is_empty(), observed, vec!["objects.after".to_owned()])
 }
 
-fn endpoints(record: &Record, _lens: Lens) -> Evaluation {
-    let Some(services) = &record.endpoints else {
+fn endpoints(run: &RunState, _lens: Lens) -> Evaluation {
+    let Some(services) = &run.endpoints else {
         return not_evaluated("the run ended before the Services were read");
     };
     let commands = vec!["objects.after".to_owned()];
@@ -184,30 +191,30 @@ fn told_of_service(service: &ServiceEndpoints) -> String {
     }
 }
 
-fn ten_of_ten(record: &Record, lens: Lens) -> Evaluation {
-    if record.checks.len() < CHECKS.len() {
+fn ten_of_ten(run: &RunState, lens: Lens) -> Evaluation {
+    if run.checks.len() < CHECKS.len() {
         return not_evaluated("the run ended before the checks");
     }
-    let failed: Vec<String> = record
+    let failed: Vec<String> = run
         .checks
         .iter()
-        .filter(|answer| !passes(record, answer, lens))
+        .filter(|answer| !passes(run, answer, lens))
         .map(|answer| check_id(answer.number))
         .collect();
-    let observed = format!("{}/{} PASS", record.checks.len() - failed.len(), CHECKS.len());
+    let observed = format!("{}/{} PASS", run.checks.len() - failed.len(), CHECKS.len());
     let commands = if failed.is_empty() { check_ids() } else { failed.clone() };
     judged(failed.is_empty(), observed, commands)
 }
 
-fn body(record: &Record, id: &str) -> Evaluation {
+fn body(run: &RunState, id: &str) -> Evaluation {
     let Some(row) = BODY_CHECKS.iter().find(|row| row.id == id) else {
         return not_evaluated("no such check");
     };
-    let Some((_, began)) = &record.began else { return not_evaluated("the run did not begin") };
+    let Some((_, began)) = &run.began else { return not_evaluated("the run did not begin") };
     if !can_judge_body(row, &began.target.image_tag) {
         return not_evaluated("the tag `latest` names no version to compare with: set IMAGE_TAG");
     }
-    let Some(outcome) = record.outcome(id) else { return not_evaluated("the run ended before the checks") };
+    let Some(outcome) = run.outcome(id) else { return not_evaluated("the run ended before the checks") };
     let wanted = match (row.needs_version, expected_version(&began.target.image_tag)) {
         (true, Some(version)) => format!("status healthy, version {version}"),
         _ => "status ready, every service up".to_owned(),
@@ -220,25 +227,25 @@ fn body(record: &Record, id: &str) -> Evaluation {
     judged(outcome.succeeded(), observed, vec![id.to_owned()])
 }
 
-fn no_5xx(record: &Record, _lens: Lens) -> Evaluation {
-    if record.checks.len() < CHECKS.len() {
+fn no_5xx(run: &RunState, _lens: Lens) -> Evaluation {
+    if run.checks.len() < CHECKS.len() {
         return not_evaluated("the run ended before the checks");
     }
     let errors: Vec<_> =
-        record.checks.iter().filter(|answer| answer.transfer.http_status.starts_with('5')).collect();
+        run.checks.iter().filter(|answer| answer.transfer.http_status.starts_with('5')).collect();
     let told: Vec<String> =
         errors.iter().map(|a| format!("{}: {}", check_id(a.number), a.transfer.http_status)).collect();
     let observed = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
     judged(errors.is_empty(), observed, check_ids())
 }
 
-fn manifest_ok(record: &Record, lens: Lens) -> Evaluation {
-    let (deploy, smoke) = (deploy_ok(record, lens), smoke_ok(record, lens));
+fn manifest_ok(run: &RunState, lens: Lens) -> Evaluation {
+    let (deploy, smoke) = (deploy_ok(run, lens), smoke_ok(run, lens));
     judged(deploy && smoke, format!("deploy.ok: {deploy}, smoke.ok: {smoke}"), Vec::new())
 }
 
-fn files(record: &Record, _lens: Lens) -> Evaluation {
-    let Some(files) = &record.files else { return not_evaluated("the run did not come to its end") };
+fn files(run: &RunState, _lens: Lens) -> Evaluation {
+    let Some(files) = &run.files else { return not_evaluated("the run did not come to its end") };
     let missing: Vec<&str> = EVIDENCE_FILES
         .iter()
         .filter(|file| !file.only_on_stop && !files.iter().any(|there| there == file.path))
@@ -256,8 +263,8 @@ fn check_ids() -> Vec<String> {
     CHECKS.iter().map(crate::runbook::Check::id).collect()
 }
 
-fn was_run(record: &Record, id: &str) -> bool {
-    record.commands.iter().any(|command| command.intent.id == id)
+fn was_run(run: &RunState, id: &str) -> bool {
+    run.commands.iter().any(|command| command.intent.id == id)
 }
 
 fn judged(met: bool, text: String, commands: Vec<String>) -> Evaluation {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Lens;
 use crate::events::{EndedBy, ManifestFile};
-use crate::record::Record;
+use crate::run_state::RunState;
 use crate::runbook::{DEPLOYMENTS, Deployment};
 
 /// The oldest kubectl the runbook takes (Required Tools).
@@ -16,7 +16,7 @@ pub struct Guard {
     pub id: &'static str,
     /// What must hold.
     pub text: &'static str,
-    find: fn(&Record, Lens) -> Vec<(String, String)>,
+    find: fn(&RunState, Lens) -> Vec<(String, String)>,
     /// Whether what it finds makes the findings of the rows below it echoes.
     ends_the_search: bool,
 }
@@ -109,10 +109,10 @@ pub static GUARDS: &[Guard] = &[
 ];
 
 /// What all guards find, told apart by a [`Lens`] over each row.
-pub(super) fn findings(record: &Record, lens: Lens) -> Vec<Finding> {
+pub(super) fn findings(run: &RunState, lens: Lens) -> Vec<Finding> {
     let mut all = Vec::new();
     for guard in GUARDS {
-        let found = (guard.find)(record, lens);
+        let found = (guard.find)(run, lens);
         let found = match (found.is_empty(), lens(guard.id, found.is_empty())) {
             (_, true) => continue,
             (true, false) => vec![(format!("not so: {}", guard.text), String::new())],
@@ -130,14 +130,13 @@ pub(super) fn findings(record: &Record, lens: Lens) -> Vec<Finding> {
     all
 }
 
-fn kubectl_too_old(record: &Record, _lens: Lens) -> Vec<(String, String)> {
+fn kubectl_too_old(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
     let (major, minor) = OLDEST_KUBECTL;
-    record
-        .versions
+    run.versions
         .iter()
         .filter(|tool| tool.name == "kubectl" && tool.numbers.is_none_or(|numbers| numbers < OLDEST_KUBECTL))
         .map(|tool| {
-            let path = record.tools.iter().find(|t| t.name == "kubectl").map_or("PATH", |t| t.path.as_str());
+            let path = run.tools.iter().find(|t| t.name == "kubectl").map_or("PATH", |t| t.path.as_str());
             let version = tool.version.as_deref().unwrap_or("of no version it would tell");
             (
                 format!("kubectl at {path} is {version}: the runbook needs {major}.{minor} or newer"),
@@ -147,10 +146,10 @@ fn kubectl_too_old(record: &Record, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn context_unknown(record: &Record, _lens: Lens) -> Vec<(String, String)> {
-    failed(record, "context", |record, said| {
-        let context = target(record, |t| &t.context);
-        if record.outcome("context").is_some_and(|outcome| outcome.ended_by.is_our_doing()) {
+fn context_unknown(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+    failed(run, "context", |run, said| {
+        let context = target(run, |t| &t.context);
+        if run.outcome("context").is_some_and(|outcome| outcome.ended_by.is_our_doing()) {
             return (
                 format!("kubectl could not be asked about the context {context:?}: {said}"),
                 by_hand(context),
@@ -167,9 +166,9 @@ fn by_hand(context: &str) -> String {
     format!("try it by hand, and log in first if it asks to: kubectl --context={context:?} get namespaces")
 }
 
-fn no_access(record: &Record, _lens: Lens) -> Vec<(String, String)> {
-    let namespaces = failed(record, "namespaces", |record, said| {
-        let context = target(record, |t| &t.context);
+fn no_access(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+    let namespaces = failed(run, "namespaces", |run, said| {
+        let context = target(run, |t| &t.context);
         (
             format!("the cluster of context {context:?} could not be asked for its namespaces: {said}"),
             by_hand(context),
@@ -178,8 +177,8 @@ fn no_access(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     if !namespaces.is_empty() {
         return namespaces;
     }
-    let namespace = failed(record, "namespace", |record, said| {
-        let namespace = target(record, |t| &t.namespace);
+    let namespace = failed(run, "namespace", |run, said| {
+        let namespace = target(run, |t| &t.namespace);
         (
             format!("namespace {namespace} could not be read: {said}"),
             format!("check STAGING_NAMESPACE, or create it: kubectl create namespace {namespace}"),
@@ -188,8 +187,8 @@ fn no_access(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     if !namespace.is_empty() {
         return namespace;
     }
-    failed(record, "status.before", |record, said| {
-        let namespace = target(record, |t| &t.namespace);
+    failed(run, "status.before", |run, said| {
+        let namespace = target(run, |t| &t.namespace);
         (
             format!("Deployments, pods and services of namespace {namespace} could not be listed: {said}"),
             "ask the cluster's administrator for list on deployments.apps, pods and services there"
@@ -198,15 +197,15 @@ fn no_access(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     })
 }
 
-fn not_permitted(record: &Record, lens: Lens) -> Vec<(String, String)> {
-    let user = record.cluster_user.as_deref().unwrap_or("this user");
-    let uids = failed(record, "uids", |_, said| {
+fn not_permitted(run: &RunState, lens: Lens) -> Vec<(String, String)> {
+    let user = run.cluster_user.as_deref().unwrap_or("this user");
+    let uids = failed(run, "uids", |_, said| {
         let found = format!(
             "the uid of kube-system, which tells this cluster from others, could not be read: {said}"
         );
         (found, "ask the cluster's administrator for get on the namespace kube-system by name".to_owned())
     });
-    let answers = record
+    let answers = run
         .permissions
         .iter()
         .filter(|answer| !lens(&answer.id, answer.granted == Some(true)))
@@ -214,7 +213,7 @@ fn not_permitted(record: &Record, lens: Lens) -> Vec<(String, String)> {
             let what = &answer.question;
             let found = match answer.granted {
                 None => {
-                    let by_us = record.outcome(&answer.id).and_then(|outcome| outcome.ended_by.says());
+                    let by_us = run.outcome(&answer.id).and_then(|outcome| outcome.ended_by.says());
                     let why = by_us.unwrap_or("neither yes nor no");
                     format!("kubectl auth can-i {what}: {why}, needed for {}", answer.needed_for)
                 }
@@ -225,10 +224,9 @@ fn not_permitted(record: &Record, lens: Lens) -> Vec<(String, String)> {
     uids.into_iter().chain(answers).collect()
 }
 
-fn unusable_manifest(record: &Record, _lens: Lens) -> Vec<(String, String)> {
+fn unusable_manifest(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
     let look = "name the folder of the manifests with --manifests DIR (default k8s)";
-    record
-        .manifests
+    run.manifests
         .iter()
         .filter_map(|manifest| {
             let at = &manifest.found_at;
@@ -243,14 +241,14 @@ fn unusable_manifest(record: &Record, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn secret(record: &Record, _lens: Lens) -> Vec<(String, String)> {
-    if record.began.as_ref().is_some_and(|(_, began)| began.options.keep_secrets) {
+fn secret(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+    if run.began.as_ref().is_some_and(|(_, began)| began.options.keep_secrets) {
         return Vec::new();
     }
     let next =
         "move it to a file the run does not apply, or give --keep-secrets to keep its bytes as evidence";
-    let textual = record.manifests.iter().filter(|manifest| manifest.holds_secret).map(|m| m.file.as_str());
-    let landing = record
+    let textual = run.manifests.iter().filter(|manifest| manifest.holds_secret).map(|m| m.file.as_str());
+    let landing = run
         .landings
         .iter()
         .filter(|landed| landed.objects.iter().any(|object| object.kind == "Secret"))
@@ -263,12 +261,12 @@ fn secret(record: &Record, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn named_value(record: &Record, _lens: Lens) -> Vec<(String, String)> {
+fn named_value(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
     let held = |manifest: &ManifestFile| {
         let mut names: BTreeSet<&str> = manifest.holds_named.iter().map(String::as_str).collect();
         // One that is there only once the placeholders are filled in.
         let row = DEPLOYMENTS.iter().find(|row| row.manifest == manifest.file);
-        let rendered = row.and_then(|row| record.outcome(&format!("render.{}", row.key)));
+        let rendered = row.and_then(|row| run.outcome(&format!("render.{}", row.key)));
         let taken_out = rendered.into_iter().flat_map(|outcome| &outcome.redactions);
         names.extend(taken_out.map(|redaction| redaction.name.as_str()));
         let (file, names) = (&manifest.file, names.into_iter().collect::<Vec<_>>().join(" and "));
@@ -276,12 +274,12 @@ fn named_value(record: &Record, _lens: Lens) -> Vec<(String, String)> {
         (!names.is_empty())
             .then(|| (format!("{file} holds the value of {names}, which evidence must not keep"), next))
     };
-    record.manifests.iter().filter_map(held).collect()
+    run.manifests.iter().filter_map(held).collect()
 }
 
-fn placeholder(record: &Record, _lens: Lens) -> Vec<(String, String)> {
-    let Some((_, began)) = &record.began else { return Vec::new() };
-    let unset = record
+fn placeholder(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+    let Some((_, began)) = &run.began else { return Vec::new() };
+    let unset = run
         .manifests
         .iter()
         .filter(|manifest| {
@@ -294,7 +292,7 @@ fn placeholder(record: &Record, _lens: Lens) -> Vec<(String, String)> {
                     .to_owned(),
             )
         });
-    let left = record.placeholders_left.iter().flat_map(|(file, names)| {
+    let left = run.placeholders_left.iter().flat_map(|(file, names)| {
         names.iter().filter(|name| !began.options.allow_placeholder.contains(name)).map(move |name| {
             (
                 format!("${{{name}}} is left in {file} after the runbook's substitutions"),
@@ -305,11 +303,11 @@ fn placeholder(record: &Record, _lens: Lens) -> Vec<(String, String)> {
     unset.chain(left).collect()
 }
 
-fn not_accepted(record: &Record, _lens: Lens) -> Vec<(String, String)> {
+fn not_accepted(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
     DEPLOYMENTS
         .iter()
         .flat_map(|deployment| {
-            failed(record, &format!("guard.{}", deployment.key), |_, said| {
+            failed(run, &format!("guard.{}", deployment.key), |_, said| {
                 let next = if said.contains("(Forbidden)") {
                     "ask the cluster's administrator for what `kubectl apply` needs there".to_owned()
                 } else {
@@ -324,10 +322,9 @@ fn not_accepted(record: &Record, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn elsewhere(record: &Record, _lens: Lens) -> Vec<(String, String)> {
-    let namespace = target(record, |t| &t.namespace);
-    record
-        .landings
+fn elsewhere(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+    let namespace = target(run, |t| &t.namespace);
+    run.landings
         .iter()
         .flat_map(|landed| landed.objects.iter().map(move |object| (&landed.file, object)))
         .filter(|(_, object)| object.namespace.as_deref() != Some(namespace))
@@ -347,9 +344,8 @@ fn elsewhere(record: &Record, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn no_deployment(record: &Record, _lens: Lens) -> Vec<(String, String)> {
-    record
-        .landings
+fn no_deployment(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+    run.landings
         .iter()
         .filter_map(|landed| Some((landed, deployment_of(&landed.file)?)))
         .filter(|(landed, deployment)| {
@@ -364,8 +360,8 @@ fn no_deployment(record: &Record, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn context_not_taken(record: &Record, _lens: Lens) -> Vec<(String, String)> {
-    failed(record, "use-context", |_, said| {
+fn context_not_taken(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+    failed(run, "use-context", |_, said| {
         (
             format!("kubectl config use-context failed: {said}"),
             "nothing was applied; see deploy/stderr.log".to_owned(),
@@ -374,27 +370,26 @@ fn context_not_taken(record: &Record, _lens: Lens) -> Vec<(String, String)> {
 }
 
 fn failed(
-    record: &Record,
+    run: &RunState,
     id: &str,
-    finding: impl Fn(&Record, &str) -> (String, String),
+    finding: impl Fn(&RunState, &str) -> (String, String),
 ) -> Vec<(String, String)> {
-    record
-        .outcome(id)
+    run.outcome(id)
         // What was ended because a stop rule had fired meanwhile says nothing about what it asked.
         .filter(|outcome| !outcome.succeeded() && outcome.ended_by != EndedBy::StagingDryRun)
         .map(|outcome| {
-            let said = match (outcome.ended_by.says(), outcome.said.as_deref()) {
+            let said = match (outcome.ended_by.says(), outcome.first_error.as_deref()) {
                 (Some(by_us), Some(said)) => format!("{by_us}; it had said: {said}"),
                 (by_us, said) => by_us.or(said).unwrap_or("it said nothing").to_owned(),
             };
-            finding(record, &said)
+            finding(run, &said)
         })
         .into_iter()
         .collect()
 }
 
-fn target(record: &Record, field: impl Fn(&crate::events::Target) -> &String) -> &str {
-    record.began.as_ref().map_or("", |(_, began)| field(&began.target))
+fn target(run: &RunState, field: impl Fn(&crate::events::Target) -> &String) -> &str {
+    run.began.as_ref().map_or("", |(_, began)| field(&began.target))
 }
 
 fn deployment_of(file: &str) -> Option<&'static Deployment> {

@@ -1,6 +1,6 @@
 //! What follows from a record: refusals, the stop rule that fired, the success criteria, the verdict.
 //!
-//! All of it is a pure function of the [`Record`]; the run decides by it, and whoever folds the journal again
+//! All of it is a pure function of the [`RunState`]; the run decides by it, and whoever folds the journal again
 //! comes to the same.
 
 mod criteria;
@@ -9,12 +9,12 @@ mod stop_rules;
 
 use serde::{Deserialize, Serialize};
 
-pub use criteria::{CRITERIA, Criterion, Judged, State};
+pub use criteria::{CRITERIA, Criterion, CriterionResult, State};
 pub use guards::{Finding, GUARDS, Guard};
 pub use stop_rules::{Observation, STOP_RULES, Stop, StopRule, conclude};
 
 use crate::events::{Began, EndedBy, Outcome, Target};
-use crate::record::{CheckRecord, Record};
+use crate::run_state::{CheckRecord, RunState};
 use crate::runbook::{BodyCheck, CHECKS, Check, exit_of_signal};
 
 /// The word a run ends with.
@@ -51,7 +51,7 @@ pub fn as_judged(_row: &str, holds: bool) -> bool {
 pub struct Judgement {
     pub findings: Vec<Finding>,
     pub stop: Option<Stop>,
-    pub criteria: Vec<Judged>,
+    pub criteria: Vec<CriterionResult>,
     pub deploy_ok: bool,
     pub checks_passed: usize,
     pub smoke_ran: bool,
@@ -61,30 +61,30 @@ pub struct Judgement {
 }
 
 /// Judges a record.
-pub fn judge(record: &Record) -> Judgement {
-    judge_through(record, &as_judged)
+pub fn judge(run: &RunState) -> Judgement {
+    judge_through(run, &as_judged)
 }
 
 /// Judges a record through a [`Lens`].
-pub fn judge_through(record: &Record, lens: Lens) -> Judgement {
-    let findings = guards::findings(record, lens);
-    let stop = stop_rules::first(record, lens);
-    let criteria = criteria::judge(record, lens);
+pub fn judge_through(run: &RunState, lens: Lens) -> Judgement {
+    let findings = guards::findings(run, lens);
+    let stop = stop_rules::first(run, lens);
+    let criteria = criteria::judge(run, lens);
     let verdict = match () {
-        () if record.ended.is_none() => Verdict::Incomplete,
-        () if record.failed.is_some() || record.interrupted.is_some() => Verdict::Incomplete,
+        () if run.ended.is_none() => Verdict::Incomplete,
+        () if run.failed.is_some() || run.interrupted.is_some() => Verdict::Incomplete,
         () if !findings.is_empty() => Verdict::Refused,
         () if stop.is_some() => Verdict::Stop,
-        () if unjudged(record).is_some() || out_of_sight(record).is_some() => Verdict::Incomplete,
+        () if undecided_command(run).is_some() || pods_unseen_at_end(run).is_some() => Verdict::Incomplete,
         () if criteria.iter().any(|criterion| criterion.state == State::NotMet) => Verdict::Shortfall,
         () => Verdict::Pass,
     };
     Judgement {
-        deploy_ok: criteria::deploy_ok(record, lens),
-        checks_passed: checks_passed(record, lens),
-        smoke_ran: record.checks.len() == CHECKS.len(),
-        smoke_ok: criteria::smoke_ok(record, lens),
-        exit_code: exit_code(record, verdict),
+        deploy_ok: criteria::deploy_ok(run, lens),
+        checks_passed: checks_passed(run, lens),
+        smoke_ran: run.checks.len() == CHECKS.len(),
+        smoke_ok: criteria::smoke_ok(run, lens),
+        exit_code: exit_code(run, verdict),
         findings,
         stop,
         criteria,
@@ -94,8 +94,8 @@ pub fn judge_through(record: &Record, lens: Lens) -> Judgement {
 
 /// The first command whose result a rule would have judged, had it given one, and why it gave none: we ended it
 /// ourselves, or it failed where only its output could have told.
-pub fn unjudged(record: &Record) -> Option<(&str, &str)> {
-    record.commands.iter().filter_map(|command| command.outcome.as_ref()).find_map(|outcome| {
+pub fn undecided_command(run: &RunState) -> Option<(&str, &str)> {
+    run.commands.iter().filter_map(|command| command.outcome.as_ref()).find_map(|outcome| {
         let by_us = outcome.ended_by != EndedBy::StagingDryRun && outcome.ended_by.is_our_doing();
         let gave_none = match outcome.id.as_str() {
             "objects.after" => !outcome.succeeded() && outcome.ended_by != EndedBy::StagingDryRun,
@@ -107,24 +107,23 @@ pub fn unjudged(record: &Record) -> Option<(&str, &str)> {
 
 /// Why the pods could not be seen when the run came to its end; `None`: they could, as far as the record tells. A
 /// watch whose server hangs is silent, so what was listed last says whether it saw anything.
-pub fn out_of_sight(record: &Record) -> Option<&str> {
+pub fn pods_unseen_at_end(run: &RunState) -> Option<&str> {
     let answered =
         |outcome: &&Outcome| outcome.id == "list.pods" && outcome.ended_by != EndedBy::StagingDryRun;
-    let listed =
-        record.commands.iter().rev().filter_map(|command| command.outcome.as_ref()).find(answered)?;
+    let listed = run.commands.iter().rev().filter_map(|command| command.outcome.as_ref()).find(answered)?;
     (!listed.succeeded()).then(|| listed.why())
 }
 
 /// Whether an answer passes its check.
-pub fn passes(record: &Record, answer: &CheckRecord, lens: Lens) -> bool {
+pub fn passes(run: &RunState, answer: &CheckRecord, lens: Lens) -> bool {
     let Some(check) = Check::numbered(answer.number) else { return false };
-    let accepted = accepted(record, check).contains(&answer.transfer.http_status.as_str());
+    let accepted = accepted(run, check).contains(&answer.transfer.http_status.as_str());
     lens(&check.id(), accepted && answer.transfer.exit_code == 0)
 }
 
 /// The statuses a check takes in this run.
-pub fn accepted(record: &Record, check: &Check) -> &'static [&'static str] {
-    check.accepted(record.with_key())
+pub fn accepted(run: &RunState, check: &Check) -> &'static [&'static str] {
+    check.accepted(run.with_key())
 }
 
 /// What a variable of the rows is in a run; `None`: nothing, or what the run met on the cluster.
@@ -162,17 +161,17 @@ pub fn can_judge_body(check: &BodyCheck, image_tag: &str) -> bool {
     !check.needs_version || expected_version(image_tag).is_some()
 }
 
-fn checks_passed(record: &Record, lens: Lens) -> usize {
-    record.checks.iter().filter(|answer| passes(record, answer, lens)).count()
+fn checks_passed(run: &RunState, lens: Lens) -> usize {
+    run.checks.iter().filter(|answer| passes(run, answer, lens)).count()
 }
 
-fn exit_code(record: &Record, verdict: Verdict) -> u8 {
-    let strict = record.began.as_ref().is_some_and(|(_, began)| began.options.strict);
+fn exit_code(run: &RunState, verdict: Verdict) -> u8 {
+    let strict = run.began.as_ref().is_some_and(|(_, began)| began.options.strict);
     match verdict {
         Verdict::Shortfall if strict => 3,
         Verdict::Pass | Verdict::Shortfall => 0,
         Verdict::Stop => 1,
         Verdict::Refused => 2,
-        Verdict::Incomplete => record.interrupted.map_or(4, exit_of_signal),
+        Verdict::Incomplete => run.interrupted.map_or(4, exit_of_signal),
     }
 }

@@ -5,7 +5,7 @@ use crate::events::{Conclusion, Sighting};
 use crate::facts::pods::{Failing, Pod};
 use crate::facts::rollout::Ending;
 use crate::moment::Moment;
-use crate::record::Record;
+use crate::run_state::RunState;
 use crate::runbook::{CHECKS, DEPLOYMENTS, SMOKE_THRESHOLD};
 
 /// A row: one of the runbook's four stop rules.
@@ -16,7 +16,7 @@ pub struct StopRule {
     pub number: u8,
     /// The runbook's words.
     pub text: &'static str,
-    observe: fn(&Record, Lens) -> Option<Observation>,
+    observe: fn(&RunState, Lens) -> Option<Observation>,
 }
 
 /// What a stop rule saw.
@@ -79,16 +79,16 @@ pub static STOP_RULES: &[StopRule] = &[
 ];
 
 /// The rule that fired first.
-pub(super) fn first(record: &Record, lens: Lens) -> Option<Stop> {
+pub(super) fn first(run: &RunState, lens: Lens) -> Option<Stop> {
     STOP_RULES
         .iter()
         .filter_map(|rule| {
-            let saw = (rule.observe)(record, lens);
+            let saw = (rule.observe)(run, lens);
             let holds = lens(rule.id, saw.is_none());
             let saw = match (holds, saw) {
                 (true, _) => return None,
                 (false, Some(saw)) => saw,
-                (false, None) => Observation::at(record.ended?, "", "not so", rule.text),
+                (false, None) => Observation::at(run.ended?, "", "not so", rule.text),
             };
             Some(Stop { rule: rule.number, text: rule.text.to_owned(), saw })
         })
@@ -112,36 +112,36 @@ impl Observation {
 }
 
 /// Rule 1, and an apply that failed: what was not applied can't converge.
-fn rollout_failed(record: &Record, _lens: Lens) -> Option<Observation> {
+fn rollout_failed(run: &RunState, _lens: Lens) -> Option<Observation> {
     let apply = DEPLOYMENTS.iter().find_map(|deployment| {
-        let outcome = record.outcome(&format!("apply.{}", deployment.key))?;
+        let outcome = run.outcome(&format!("apply.{}", deployment.key))?;
         if outcome.succeeded() || outcome.ended_by.is_our_doing() {
             return None;
         }
-        let said = outcome.said.as_deref().unwrap_or("it said nothing");
+        let said = outcome.first_error.as_deref().unwrap_or("it said nothing");
         let exit = outcome.exit.last().copied().unwrap_or_default();
-        let seen_at = ended(record, outcome.started, outcome.duration_ms);
+        let seen_at = ended(run, outcome.started, outcome.duration_ms);
         let observed = format!("kubectl apply of {} exited {exit}: {said}", deployment.manifest);
         Some(Observation {
-            line: outcome.said.clone(),
+            line: outcome.first_error.clone(),
             ..Observation::at(seen_at, &outcome.id, observed, "every apply exits 0")
         })
     });
     let rollout =
-        record.rollouts.iter().find(|rollout| rollout.ending != Ending::RolledOut).and_then(|rollout| {
+        run.rollouts.iter().find(|rollout| rollout.ending != Ending::RolledOut).and_then(|rollout| {
             let deployment = DEPLOYMENTS.iter().find(|deployment| deployment.name == rollout.deployment)?;
             let id = format!("rollout.{}", deployment.key);
-            let outcome = record.outcome(&id)?;
+            let outcome = run.outcome(&id)?;
             if outcome.ended_by.is_our_doing() {
                 return None;
             }
             let exit = outcome.exit.last().copied().unwrap_or_default();
             let why =
-                refused_pods(record, &rollout.deployment).map(|why| format!("; {why}")).unwrap_or_default();
+                refused_pods(run, &rollout.deployment).map(|why| format!("; {why}")).unwrap_or_default();
             let observed =
                 format!("deployment/{}: {} (exit {exit}){why}", rollout.deployment, rollout.ending.says());
             Some(Observation {
-                line: outcome.said.clone(),
+                line: outcome.first_error.clone(),
                 ..Observation::at(rollout.at, &id, observed, "exit 0 for every Deployment")
             })
         });
@@ -149,14 +149,14 @@ fn rollout_failed(record: &Record, _lens: Lens) -> Option<Observation> {
 }
 
 /// Pods that a quota or an admission plugin refuses leave no pod to look at; only the Deployment says why.
-fn refused_pods(record: &Record, name: &str) -> Option<String> {
-    let deployments = record.deployments_after.as_ref()?;
+fn refused_pods(run: &RunState, name: &str) -> Option<String> {
+    let deployments = run.deployments_after.as_ref()?;
     let message = deployments.iter().find(|deployment| deployment.name == name)?.failed_create()?;
     Some(format!("ReplicaFailure (FailedCreate): {message}"))
 }
 
-fn pod_failing(record: &Record, _lens: Lens) -> Option<Observation> {
-    let seen = record.sightings.iter().find(|judged| judged.conclusion.stops()).map(|judged| {
+fn pod_failing(run: &RunState, _lens: Lens) -> Option<Observation> {
+    let seen = run.sightings.iter().find(|judged| judged.conclusion.stops()).map(|judged| {
         let Sighting { pod, status, line, command, seen_at } = &judged.sighting;
         let unconfirmed = match &judged.conclusion {
             Conclusion::Unconfirmed(why) => Some(why.clone()),
@@ -172,11 +172,11 @@ fn pod_failing(record: &Record, _lens: Lens) -> Option<Observation> {
         }
     });
     seen.or_else(|| {
-        let (at, pods) = record.pods_after.as_ref()?;
+        let (at, pods) = run.pods_after.as_ref()?;
         let (pod, failing) =
             pods.iter().filter(|pod| !pod.deleting).find_map(|pod| Some((pod, pod.failing()?)))?;
         let stale =
-            record.pods_before.as_ref().is_some_and(|(_, before)| before.iter().any(|b| b.uid == pod.uid));
+            run.pods_before.as_ref().is_some_and(|(_, before)| before.iter().any(|b| b.uid == pod.uid));
         let since = if stale { ", as before the deploy" } else { "" };
         let observed = format!("pod {}: {}{since}", pod.name, failing.word);
         Some(Observation {
@@ -187,8 +187,8 @@ fn pod_failing(record: &Record, _lens: Lens) -> Option<Observation> {
     })
 }
 
-fn not_healthy(record: &Record, _lens: Lens) -> Option<Observation> {
-    let health = record.health.iter().find(|health| health.http_status != "200")?;
+fn not_healthy(run: &RunState, _lens: Lens) -> Option<Observation> {
+    let health = run.health.iter().find(|health| health.http_status != "200")?;
     let status = if health.http_status == "000" { "no answer" } else { &health.http_status };
     let times = if health.asks == 1 { "once".to_owned() } else { format!("{} times", health.asks) };
     Some(Observation::at(
@@ -199,12 +199,12 @@ fn not_healthy(record: &Record, _lens: Lens) -> Option<Observation> {
     ))
 }
 
-fn too_few_passed(record: &Record, lens: Lens) -> Option<Observation> {
-    if record.checks.len() < CHECKS.len() {
+fn too_few_passed(run: &RunState, lens: Lens) -> Option<Observation> {
+    if run.checks.len() < CHECKS.len() {
         return None;
     }
-    let passed = checks_passed(record, lens);
-    let last = record.checks.last()?;
+    let passed = checks_passed(run, lens);
+    let last = run.checks.last()?;
     (passed < SMOKE_THRESHOLD).then(|| {
         let observed = format!("{passed}/{} PASS", CHECKS.len());
         let limit = format!("at least {SMOKE_THRESHOLD}/{}", CHECKS.len());
@@ -219,7 +219,7 @@ fn too_few_passed(record: &Record, lens: Lens) -> Option<Observation> {
 /// failing before the deploy may be what the rollout mends: it is excused until the rollouts have ended, but
 /// not when nothing is applied, or the apply changed nothing about its Deployment.
 pub fn conclude(
-    record: &Record,
+    run: &RunState,
     sighting: &Sighting,
     look: Result<Option<Pod>, String>,
 ) -> (Conclusion, Option<Failing>) {
@@ -232,7 +232,7 @@ pub fn conclude(
         Ok(Some(pod)) => pod,
     };
     let container = pod.failing().or_else(|| failed_last(&pod));
-    match excuse(record, &sighting.pod, &pod.uid) {
+    match excuse(run, &sighting.pod, &pod.uid) {
         Some(why) => (Conclusion::Excused(why), container),
         None => (Conclusion::Stands, container),
     }
@@ -253,21 +253,21 @@ fn failed_last(pod: &Pod) -> Option<Failing> {
     })
 }
 
-fn excuse(record: &Record, name: &str, uid: &str) -> Option<String> {
-    let (_, failing) = record.pods_before.as_ref()?;
+fn excuse(run: &RunState, name: &str, uid: &str) -> Option<String> {
+    let (_, failing) = run.pods_before.as_ref()?;
     let before = failing.iter().find(|before| before.pod == name && before.uid == uid)?;
-    let applies = record.applies();
-    if !applies || record.rollouts.len() == DEPLOYMENTS.len() {
+    let applies = run.applies();
+    if !applies || run.rollouts.len() == DEPLOYMENTS.len() {
         return None;
     }
     let unchanged = before.deployment.as_ref().is_some_and(|deployment| {
-        let generation = record.generations_applied.get(deployment);
-        generation.is_some() && generation == record.generations_before.get(deployment)
+        let generation = run.generations_applied.get(deployment);
+        generation.is_some() && generation == run.generations_before.get(deployment)
     });
     (!unchanged).then(|| "it was failing before the deploy, which may mend it".to_owned())
 }
 
-fn ended(record: &Record, started: Moment, duration_ms: u64) -> Moment {
+fn ended(run: &RunState, started: Moment, duration_ms: u64) -> Moment {
     let duration = jiff::SignedDuration::from_millis(i64::try_from(duration_ms).unwrap_or(0));
-    started.0.checked_add(duration).map_or_else(|_| record.ended.unwrap_or(started), Moment)
+    started.0.checked_add(duration).map_or_else(|_| run.ended.unwrap_or(started), Moment)
 }

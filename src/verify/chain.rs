@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use camino::Utf8Path;
 
 use super::{CannotRead, Check, Kind, Report};
-use crate::evidence::{Link, latest, links};
+use crate::evidence::{RunFolder, latest, run_folders};
 
 /// Walks the chain from the latest run of an evidence root to the first one, over days.
 ///
@@ -15,32 +15,34 @@ pub fn chain(root: &Utf8Path) -> Result<Report, CannotRead> {
     if !root.is_dir() {
         return Err(CannotRead::NoFolder(root.to_owned()));
     }
-    let links = links(root)?;
-    let latest = latest(&links).ok_or_else(|| CannotRead::NoRuns(root.to_owned()))?;
+    let run_folders = run_folders(root)?;
+    let latest = latest(&run_folders).ok_or_else(|| CannotRead::NoRuns(root.to_owned()))?;
     let mut at = latest.sha256.clone();
-    let (mut others, mut apart) = by_their_manifests(links);
+    let (mut others, mut apart) = by_their_manifests(run_folders);
     let mut checks = Vec::new();
-    while let Some(link) = at.and_then(|sha256| others.remove(&sha256)) {
-        let (check, before) = follow(&link, &others);
+    while let Some(run_folder) = at.and_then(|sha256| others.remove(&sha256)) {
+        let (check, before) = follow(&run_folder, &others);
         checks.push(check);
         at = before;
     }
     checks.reverse();
-    apart.extend(others.into_values().map(|link| found(link.dir, "no run names it as the one before")));
+    apart.extend(
+        others.into_values().map(|run_folder| found(run_folder.dir, "no run names it as the one before")),
+    );
     checks.extend(apart);
-    Ok(Report { folder: root.to_owned(), record: None, checks })
+    Ok(Report { folder: root.to_owned(), run: None, checks })
 }
 
 /// The runs by the hashes of their manifests, and those that can't be told by it.
-fn by_their_manifests(links: Vec<Link>) -> (BTreeMap<String, Link>, Vec<Check>) {
+fn by_their_manifests(run_folders: Vec<RunFolder>) -> (BTreeMap<String, RunFolder>, Vec<Check>) {
     let (mut by_hash, mut apart) = (BTreeMap::new(), Vec::new());
-    for link in links {
-        match link.sha256.clone() {
-            None => apart.push(found(link.dir, "its manifest can't be read")),
+    for run_folder in run_folders {
+        match run_folder.sha256.clone() {
+            None => apart.push(found(run_folder.dir, "its manifest can't be read")),
             Some(sha256) => {
-                let why = format!("{} has the same manifest", link.dir);
-                let same = by_hash.insert(sha256, link);
-                apart.extend(same.map(|same: Link| found(same.dir, &why)));
+                let why = format!("{} has the same manifest", run_folder.dir);
+                let same = by_hash.insert(sha256, run_folder);
+                apart.extend(same.map(|same: RunFolder| found(same.dir, &why)));
             }
         }
     }
@@ -52,12 +54,12 @@ fn found(dir: String, why: &str) -> Check {
 }
 
 /// What a run says of the one before, and the hash of that one's manifest if it is there.
-fn follow(link: &Link, others: &BTreeMap<String, Link>) -> (Check, Option<String>) {
+fn follow(run_folder: &RunFolder, others: &BTreeMap<String, RunFolder>) -> (Check, Option<String>) {
     let check = |what: String, found| Check::new(Kind::Chain, what, found);
-    let Some(told) = &link.told else {
-        return (found(link.dir.clone(), "its manifest can't be read"), None);
+    let Some(told) = &run_folder.told else {
+        return (found(run_folder.dir.clone(), "its manifest can't be read"), None);
     };
-    let run = format!("{} · run {}", link.dir, told.run_id.as_deref().unwrap_or("of no name"));
+    let run = format!("{} · run {}", run_folder.dir, told.run_id.as_deref().unwrap_or("of no name"));
     let Some(previous) = &told.previous_run else {
         return (check(format!("{run} is the first one"), Vec::new()), None);
     };

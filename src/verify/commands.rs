@@ -2,7 +2,7 @@
 
 use super::{Check, Evidence, Kind};
 use crate::command;
-use crate::events::{Began, Intent, Outcome, Stretch};
+use crate::events::{Began, ByteRange, Intent, Outcome};
 use crate::inputs;
 use crate::moment::go_duration;
 use crate::runbook::{self, Step};
@@ -12,15 +12,15 @@ use crate::verdict;
 const MET: [&str; 2] = ["POD", "CONTAINER"];
 
 pub(super) fn check(evidence: &Evidence) -> Check {
-    let record = &evidence.record;
-    let Some((_, began)) = &record.began else { return Check::not_possible(Kind::Truth, "no run was begun") };
+    let run = &evidence.run;
+    let Some((_, began)) = &run.began else { return Check::not_possible(Kind::Truth, "no run was begun") };
     if began.program.version != env!("CARGO_PKG_VERSION") {
         return Check::not_possible(
             Kind::Truth,
             "the commands were not compared: another version of the rows made them",
         );
     }
-    let strange = record.commands.iter().filter_map(|command| {
+    let strange = run.commands.iter().filter_map(|command| {
         let intent = &command.intent;
         match (row_of(began, intent), &command.outcome) {
             (None, _) => Some(format!("{} is no command of the runbook: {}", intent.id, intent.text)),
@@ -29,15 +29,15 @@ pub(super) fn check(evidence: &Evidence) -> Check {
         }
     });
     let found = strange.chain(strange_values(began)).collect();
-    let what = format!("{} commands are the runbook's, with the run's own values", record.commands.len());
+    let what = format!("{} commands are the runbook's, with the run's own values", run.commands.len());
     Check::new(Kind::Truth, what, found)
 }
 
 /// What is told of how a row's command ended and can't be.
 fn is_strange(row: &Step, outcome: &Outcome) -> Option<String> {
     let (stdout, stderr) = row.files();
-    let is_kept_in = |stretch: &Option<Stretch>, file: Option<&String>| {
-        stretch.as_ref().is_none_or(|stretch| Some(&stretch.file) == file)
+    let is_kept_in = |range: &Option<ByteRange>, file: Option<&String>| {
+        range.as_ref().is_none_or(|range| Some(&range.file) == file)
     };
     if !is_kept_in(&outcome.stdout, stdout.as_ref()) || !is_kept_in(&outcome.stderr, Some(&stderr)) {
         return Some(format!("{}: what it printed is not where it is kept", row.id));

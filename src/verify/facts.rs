@@ -4,32 +4,32 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::{Check, Evidence, Kind, clipped};
-use crate::events::{Event, ManifestFile, Outcome, Stretch, What};
+use crate::events::{ByteRange, Event, EventKind, ManifestFile, Outcome};
 use crate::evidence::sha256_of_bytes;
 use crate::facts::manifest_text;
-use crate::reading::{self, Printed};
+use crate::interpret::{self, CommandOutput};
 
 pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
     let (facts, read) = facts(evidence)?;
     Ok(vec![
         Check::new(Kind::Truth, format!("{read} facts follow from what the commands printed"), facts),
-        Check::new(Kind::Truth, "each byte of an output belongs to one command", stretches(evidence)),
+        Check::new(Kind::Truth, "each byte of an output belongs to one command", ranges(evidence)),
         Check::new(Kind::Truth, "the manifests are those that were read", manifests(evidence)?),
         Check::new(Kind::Truth, "/health and /readyz answered as is said", health(evidence)?),
     ])
 }
 
 /// What a command printed, as far as it is kept.
-pub(super) fn printed(evidence: &Evidence, stretch: Option<&Stretch>) -> io::Result<Vec<u8>> {
-    let Some(stretch) = stretch else { return Ok(Vec::new()) };
-    let bytes = if evidence.has(&stretch.file) { evidence.tree.read(Some(stretch))? } else { Vec::new() };
+pub(super) fn printed(evidence: &Evidence, range: Option<&ByteRange>) -> io::Result<Vec<u8>> {
+    let Some(range) = range else { return Ok(Vec::new()) };
+    let bytes = if evidence.has(&range.file) { evidence.tree.read(Some(range))? } else { Vec::new() };
     Ok(bytes)
 }
 
 /// The outcomes of the journal, in its order.
 pub(super) fn outcomes(events: &[Event]) -> impl Iterator<Item = &Outcome> {
-    events.iter().filter_map(|event| match &event.what {
-        What::CommandEnded(outcome) => Some(outcome),
+    events.iter().filter_map(|event| match &event.kind {
+        EventKind::CommandEnded(outcome) => Some(outcome),
         _ => None,
     })
 }
@@ -41,26 +41,27 @@ fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
     for outcome in outcomes(&evidence.events) {
         let stderr = printed(evidence, outcome.stderr.as_ref())?;
         let failed = outcome.exit.iter().any(|&status| status != 0);
-        let first =
-            stderr.get(..usize::try_from(reading::SAID_LIMIT).unwrap_or(usize::MAX)).unwrap_or(&stderr);
-        if failed && !stderr.is_empty() && outcome.said != reading::said(first) {
-            found.push(format!("{}: it did not say {:?}", outcome.id, outcome.said));
+        let first = stderr
+            .get(..usize::try_from(interpret::FIRST_ERROR_LIMIT).unwrap_or(usize::MAX))
+            .unwrap_or(&stderr);
+        if failed && !stderr.is_empty() && outcome.first_error != interpret::first_error(first) {
+            found.push(format!("{}: it did not say {:?}", outcome.id, outcome.first_error));
         }
         // What it printed may hold a password, and is not kept.
         if outcome.id == "context" {
             continue;
         }
-        let stdout = printed(evidence, reading::needed_stdout(outcome))?;
-        match reading::events(&evidence.record, &Printed { outcome, stdout: &stdout, stderr: &stderr }) {
+        let stdout = printed(evidence, interpret::needed_stdout(outcome))?;
+        match interpret::events(&evidence.run, &CommandOutput { outcome, stdout: &stdout, stderr: &stderr }) {
             Ok(events) => follow.extend(events.into_iter().map(|what| (outcome.id.as_str(), what))),
             // That is why the run failed.
             Err(error)
-                if evidence.record.failed.as_deref().is_some_and(|why| why.contains(&error.to_string())) => {}
+                if evidence.run.failed.as_deref().is_some_and(|why| why.contains(&error.to_string())) => {}
             Err(error) => found.push(format!("{}: {error}", outcome.id)),
         }
     }
-    let mut told: Vec<&What> =
-        evidence.events.iter().map(|event| &event.what).filter(|what| is_read(what)).collect();
+    let mut told: Vec<&EventKind> =
+        evidence.events.iter().map(|event| &event.kind).filter(|what| is_read(what)).collect();
     let number = told.len();
     for (id, what) in follow {
         match told.iter().position(|told| **told == what) {
@@ -80,48 +81,48 @@ fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
 }
 
 /// Whether it is of a kind that follows from the kept output of a command.
-fn is_read(what: &What) -> bool {
+fn is_read(what: &EventKind) -> bool {
     matches!(
         what,
-        What::ToolVersion(_)
-            | What::ServerVersion { .. }
-            | What::ClusterUser { .. }
-            | What::NamespaceUid { .. }
-            | What::PermissionAnswered { .. }
-            | What::Rendered { .. }
-            | What::WouldLand { .. }
-            | What::PodsBefore { .. }
-            | What::Generations { .. }
-            | What::Applied { .. }
-            | What::RolloutEnded { .. }
-            | What::DeploymentsAfter { .. }
-            | What::Endpoints { .. }
-            | What::PodsAfter { .. }
-            | What::CheckAnswered { .. }
-            | What::LatencySampled { .. }
+        EventKind::ToolVersion(_)
+            | EventKind::ServerVersion { .. }
+            | EventKind::ClusterUser { .. }
+            | EventKind::NamespaceUid { .. }
+            | EventKind::PermissionAnswered { .. }
+            | EventKind::Rendered { .. }
+            | EventKind::WouldLand { .. }
+            | EventKind::PodsBefore { .. }
+            | EventKind::Generations { .. }
+            | EventKind::Applied { .. }
+            | EventKind::RolloutEnded { .. }
+            | EventKind::DeploymentsAfter { .. }
+            | EventKind::Endpoints { .. }
+            | EventKind::PodsAfter { .. }
+            | EventKind::CheckAnswered { .. }
+            | EventKind::LatencySampled { .. }
     )
 }
 
 /// What commands printed into one file stands there without a gap, and nothing else does.
-fn stretches(evidence: &Evidence) -> Vec<String> {
-    let mut of_files = BTreeMap::<&str, Vec<&Stretch>>::new();
+fn ranges(evidence: &Evidence) -> Vec<String> {
+    let mut of_files = BTreeMap::<&str, Vec<&ByteRange>>::new();
     for outcome in outcomes(&evidence.events) {
-        for stretch in outcome.stdout.iter().chain(&outcome.stderr) {
-            of_files.entry(&stretch.file).or_default().push(stretch);
+        for range in outcome.stdout.iter().chain(&outcome.stderr) {
+            of_files.entry(&range.file).or_default().push(range);
         }
     }
     let mut found = Vec::new();
-    for (file, mut stretches) in of_files {
-        stretches.sort_by_key(|stretch| stretch.from);
+    for (file, mut ranges) in of_files {
+        ranges.sort_by_key(|range| range.from);
         let mut end = 0;
-        for stretch in stretches {
-            if stretch.from != end || stretch.to <= stretch.from {
+        for range in ranges {
+            if range.from != end || range.to <= range.from {
                 found.push(format!(
                     "{file}: bytes {} to {} do not follow on byte {end}",
-                    stretch.from, stretch.to
+                    range.from, range.to
                 ));
             }
-            end = stretch.to;
+            end = range.to;
         }
         if !evidence.has(file) {
             found.push(format!("{file} is no file of the evidence, and commands printed into it"));
@@ -140,7 +141,7 @@ fn stretches(evidence: &Evidence) -> Vec<String> {
 /// The manifests that are kept, against what was found in them.
 fn manifests(evidence: &Evidence) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
-    for manifest in &evidence.record.manifests {
+    for manifest in &evidence.run.manifests {
         let file = format!("inputs/{}", manifest.file);
         if !evidence.has(&file) {
             let refused =
@@ -167,15 +168,15 @@ fn manifests(evidence: &Evidence) -> io::Result<Vec<String>> {
 
 /// What is said of the gate of stop rule 3, against the answers.
 fn health(evidence: &Evidence) -> io::Result<Vec<String>> {
-    let limit = evidence.record.began.as_ref().map(|(_, began)| began.options.health_timeout_ms);
+    let limit = evidence.run.began.as_ref().map(|(_, began)| began.options.health_timeout_ms);
     let mut found = Vec::new();
-    for health in &evidence.record.health {
+    for health in &evidence.run.health {
         let asked: Vec<&Outcome> =
             outcomes(&evidence.events).filter(|outcome| outcome.id == health.id).collect();
         let answered = match asked.last() {
             Some(outcome) => {
                 let stderr = printed(evidence, outcome.stderr.as_ref())?;
-                reading::transfer(&Printed { outcome, stdout: &[], stderr: &stderr }).http_status
+                interpret::transfer(&CommandOutput { outcome, stdout: &[], stderr: &stderr }).http_status
             }
             None => "nothing".to_owned(),
         };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Check, Evidence, Kind};
 use crate::evidence::{ABOVE_THE_SUMS, ATTESTATION, SUMS, sha256_of_file};
-use crate::{texts, verdict};
+use crate::{documents, verdict};
 
 /// What stands in a folder.
 pub(super) struct Found {
@@ -44,7 +44,7 @@ pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<C
     if !evidence.has(SUMS) {
         let above = ABOVE_THE_SUMS.into_iter().filter(|file| evidence.has(file));
         // The attestation is written just before the sums, by a run that ended or could not.
-        let was_closing = evidence.record.ended.is_some() || evidence.record.failed.is_some();
+        let was_closing = evidence.run.ended.is_some() || evidence.run.failed.is_some();
         let above = above.filter(|file| *file != ATTESTATION || !was_closing);
         let above = above.map(|file| format!("{file} is there, and no {SUMS} that it could be of"));
         let what = "there are only files, and only of the run";
@@ -75,7 +75,7 @@ pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<C
 }
 
 fn unsealed(evidence: &Evidence) -> Check {
-    if evidence.record.ended.is_some() {
+    if evidence.run.ended.is_some() {
         let found =
             format!("{SUMS} is missing, though the run ended: taken away, or it was killed just before");
         Check::new(Kind::Integrity, "the run was sealed", vec![found])
@@ -92,11 +92,11 @@ fn attested(evidence: &Evidence) -> io::Result<Vec<String>> {
         Err(why) => return Ok(vec![why]),
     };
     let seal = evidence.seal()?;
-    let verdict = verdict::judge(&evidence.record).verdict;
+    let verdict = verdict::judge(&evidence.run).verdict;
     let told = [
         ("/subject/0/digest/sha256", json!(seal)),
         ("/subject/0/annotations/verdict", json!(verdict)),
-        ("/predicate/result", json!(texts::result(verdict))),
+        ("/predicate/result", json!(documents::result(verdict))),
     ];
     let differing = told.iter().filter(|(pointer, is)| statement.pointer(pointer) != Some(is));
     Ok(differing.map(|(pointer, is)| format!("{ATTESTATION}: {pointer} is not {is}")).collect())

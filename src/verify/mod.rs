@@ -1,28 +1,28 @@
 //! Whether evidence holds, offline: that it is what the run left, that what it says follows from what was printed, and
 //! that all of it tells the same story.
 //!
-//! Nothing here has rules of its own: events are read from the kept bytes by [`crate::reading`], judged by
+//! Nothing here has rules of its own: events are read from the kept bytes by [`crate::interpret`], judged by
 //! [`crate::verdict`] and folded by [`crate::manifest`], as the run did.
 
 mod chain;
 mod commands;
-mod derived;
+mod consistency;
+mod documents_check;
 mod facts;
 mod files;
-mod outside;
+mod rederived;
 mod sightings;
-mod story;
-mod texts_again;
+mod trust_anchors;
 
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::events::{Event, What};
-use crate::evidence::redaction::Forms;
+use crate::events::{Event, EventKind};
+use crate::evidence::redaction::SecretPatterns;
 use crate::evidence::{SUMS, Tree, events_of, sha256_of_file};
 use crate::exec::Programs;
-use crate::record::Record;
+use crate::run_state::RunState;
 use crate::signature::SignatureError;
 
 pub use chain::chain;
@@ -70,7 +70,7 @@ pub struct Report {
     /// The folder.
     pub folder: Utf8PathBuf,
     /// What the journal tells, of one run; empty when there is none that can be read.
-    pub record: Option<Record>,
+    pub run: Option<RunState>,
     /// Every check, in the order in which they are shown.
     pub checks: Vec<Check>,
 }
@@ -113,13 +113,13 @@ struct Evidence {
     files: Vec<String>,
     events: Vec<Event>,
     /// All of the journal.
-    record: Record,
+    run: RunState,
 }
 
 impl Evidence {
     /// Whether a stop rule fired, which ends what is under way.
     fn stopped(&self) -> bool {
-        crate::verdict::judge(&self.record).stop.is_some()
+        crate::verdict::judge(&self.run).stop.is_some()
     }
 
     /// The hash of its sums; `None`: it was not sealed.
@@ -128,10 +128,10 @@ impl Evidence {
     }
 
     /// The record as it was after each event.
-    fn moments(&self) -> impl Iterator<Item = Record> + '_ {
-        self.events.iter().scan(Record::default(), |record, event| {
-            record.add(event);
-            Some(record.clone())
+    fn moments(&self) -> impl Iterator<Item = RunState> + '_ {
+        self.events.iter().scan(RunState::default(), |run, event| {
+            run.add(event);
+            Some(run.clone())
         })
     }
 
@@ -142,18 +142,18 @@ impl Evidence {
 
     /// Whether the run closed its folder: its last texts are written before the sums are.
     fn is_closed(&self) -> bool {
-        self.record.ended.is_some() && self.has(SUMS)
+        self.run.ended.is_some() && self.has(SUMS)
     }
 
     /// Whether the run came to its end, so that everything it knew was written down.
     fn is_whole(&self) -> bool {
-        self.record.ended.is_some() && self.record.failed.is_none() && self.record.interrupted.is_none()
+        self.run.ended.is_some() && self.run.failed.is_none() && self.run.interrupted.is_none()
     }
 }
 
 /// What stands outside the folder and vouches for it.
 #[derive(Default)]
-pub struct Outside<'a> {
+pub struct TrustAnchors<'a> {
     /// The hash of `SHA256SUMS`, as a log has it.
     pub seal: Option<&'a str>,
     /// Who may have signed it.
@@ -172,7 +172,7 @@ pub struct Signers<'a> {
 ///
 /// # Errors
 /// When it can't be read; what does not hold is in the report.
-pub fn verify(folder: &Utf8Path, outside: &Outside<'_>) -> Result<Report, CannotRead> {
+pub fn verify(folder: &Utf8Path, anchors: &TrustAnchors<'_>) -> Result<Report, CannotRead> {
     if !folder.is_dir() {
         return Err(CannotRead::NoFolder(folder.to_owned()));
     }
@@ -180,25 +180,25 @@ pub fn verify(folder: &Utf8Path, outside: &Outside<'_>) -> Result<Report, Cannot
     if !is_there("journal.jsonl") && !is_there("manifest.json") {
         return Err(CannotRead::NoRun(folder.to_owned()));
     }
-    let tree = Tree::new(folder.to_owned(), Forms::none());
+    let tree = Tree::new(folder.to_owned(), SecretPatterns::none());
     let found = files::find(folder)?;
     let (events, unreadable) = journal(&tree, &found);
-    let evidence = Evidence { record: Record::of(&events), files: found.files, tree, events };
+    let evidence = Evidence { run: RunState::of(&events), files: found.files, tree, events };
 
     let mut checks = files::checks(&evidence, &found.others)?;
-    checks.extend(outside::checks(&evidence, outside)?);
+    checks.extend(trust_anchors::checks(&evidence, anchors)?);
     if let Some(why) = unreadable {
         checks.push(Check::new(Kind::Truth, "journal.jsonl can be read", vec![why]));
     } else if evidence.events.is_empty() {
-        checks.push(story::nothing_begun(&evidence));
+        checks.push(consistency::nothing_begun(&evidence));
     } else {
         checks.push(commands::check(&evidence));
         checks.extend(facts::checks(&evidence)?);
-        checks.extend(derived::checks(&evidence)?);
+        checks.extend(rederived::checks(&evidence)?);
         checks.push(sightings::check(&evidence)?);
-        checks.extend(story::checks(&evidence)?);
+        checks.extend(consistency::checks(&evidence)?);
     }
-    Ok(Report { folder: folder.to_owned(), record: Some(evidence.record), checks })
+    Ok(Report { folder: folder.to_owned(), run: Some(evidence.run), checks })
 }
 
 /// The events, or why there are none.
@@ -212,7 +212,7 @@ fn journal(tree: &Tree, found: &files::Found) -> (Vec<Event>, Option<String>) {
         Err(error) => return (Vec::new(), Some(format!("journal.jsonl: {error}"))),
     };
     match events_of(&bytes) {
-        Ok(events) if events.first().is_none_or(|event| matches!(event.what, What::RunBegan(_))) => {
+        Ok(events) if events.first().is_none_or(|event| matches!(event.kind, EventKind::RunBegan(_))) => {
             (events, None)
         }
         Ok(_) => (Vec::new(), Some("journal.jsonl does not begin with the beginning of a run".to_owned())),

@@ -5,17 +5,17 @@ use std::io;
 
 use super::facts::printed;
 use super::{Check, Evidence, Kind};
-use crate::events::{Conclusion, Sighting, What};
+use crate::events::{Conclusion, EventKind, Sighting};
 use crate::facts::pod_table::{self, PodRow, WatchRow};
-use crate::reading::{self, Eyes, Look, Printed, TERMINATING};
-use crate::record::Record;
+use crate::interpret::{self, CommandOutput, PodTracker, RowAction, TERMINATING};
+use crate::run_state::RunState;
 use crate::runbook::step;
 use crate::verdict;
 
 pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
     let shown = shown(evidence)?;
     let mut found = not_looked_into(evidence, &shown);
-    let sightings: Vec<&Sighting> = evidence.record.sightings.iter().map(|judged| &judged.sighting).collect();
+    let sightings: Vec<&Sighting> = evidence.run.sightings.iter().map(|judged| &judged.sighting).collect();
     for sighting in &sightings {
         let is_shown = shown.iter().any(|(command, row)| {
             *command == sighting.command
@@ -63,19 +63,19 @@ fn shown(evidence: &Evidence) -> io::Result<Vec<(&'static str, PodRow)>> {
 /// Pods that showed a word that stops a run, and of which the journal says nothing.
 fn not_looked_into(evidence: &Evidence, shown: &[(&str, PodRow)]) -> Vec<String> {
     let none = Vec::new();
-    let stop_on = evidence.record.began.as_ref().map_or(&none, |(_, began)| &began.options.stop_on);
+    let stop_on = evidence.run.began.as_ref().map_or(&none, |(_, began)| &began.options.stop_on);
     let seen: BTreeSet<&str> = evidence
         .events
         .iter()
-        .filter_map(|event| match &event.what {
-            What::PodSeen(sighting) => Some(sighting.pod.as_str()),
+        .filter_map(|event| match &event.kind {
+            EventKind::PodSeen(sighting) => Some(sighting.pod.as_str()),
             _ => None,
         })
         .collect();
-    let mut eyes = Eyes::default();
-    let stopping = shown.iter().filter(|(_, row)| eyes.look(row, stop_on) != Look::None);
+    let mut tracker = PodTracker::default();
+    let stopping = shown.iter().filter(|(_, row)| tracker.look(row, stop_on) != RowAction::None);
     let unseen =
-        stopping.filter(|(_, row)| evidence.record.ended.is_some() && !seen.contains(row.name.as_str()));
+        stopping.filter(|(_, row)| evidence.run.ended.is_some() && !seen.contains(row.name.as_str()));
     unseen
         .map(|(command, row)| format!("{command} printed {:?}, and nobody looked into it", row.text))
         .collect()
@@ -83,24 +83,24 @@ fn not_looked_into(evidence: &Evidence, shown: &[(&str, PodRow)]) -> Vec<String>
 
 /// What was concluded, against the look that came before it.
 fn conclusions(evidence: &Evidence, shown: &[(&str, PodRow)]) -> io::Result<Vec<String>> {
-    let mut before = Record::default();
+    let mut before = RunState::default();
     let mut look = None;
     let mut found = Vec::new();
     for event in &evidence.events {
-        match &event.what {
-            What::CommandEnded(outcome) if outcome.id == "confirm.pod" => look = Some(outcome),
-            What::PodJudged { sighting, conclusion, .. } if was_going(conclusion) => {
+        match &event.kind {
+            EventKind::CommandEnded(outcome) if outcome.id == "confirm.pod" => look = Some(outcome),
+            EventKind::PodJudged { sighting, conclusion, .. } if was_going(conclusion) => {
                 let going =
                     |(_, row): &&(&str, PodRow)| row.name == sighting.pod && row.status == TERMINATING;
                 if !shown.iter().any(|row| going(&row)) {
                     found.push(format!("{}: it was not shown {TERMINATING} before", sighting.pod));
                 }
             }
-            What::PodJudged { sighting, conclusion, container } => {
+            EventKind::PodJudged { sighting, conclusion, container } => {
                 let again = match look.take() {
                     Some(outcome) => {
                         let stdout = printed(evidence, outcome.stdout.as_ref())?;
-                        let look = reading::look(&Printed { outcome, stdout: &stdout, stderr: &[] });
+                        let look = interpret::look(&CommandOutput { outcome, stdout: &stdout, stderr: &[] });
                         verdict::conclude(&before, sighting, look)
                     }
                     None => (Conclusion::Unconfirmed(String::new()), None),
@@ -121,5 +121,5 @@ fn conclusions(evidence: &Evidence, shown: &[(&str, PodRow)]) -> io::Result<Vec<
 
 /// Whether it was let pass without a look, because it was shown being deleted before.
 fn was_going(conclusion: &Conclusion) -> bool {
-    matches!(conclusion, Conclusion::RuledOut(why) if why.ends_with(reading::SHOWN_GOING))
+    matches!(conclusion, Conclusion::RuledOut(why) if why.ends_with(interpret::SHOWN_GOING))
 }

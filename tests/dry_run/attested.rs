@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::staging::{Ran, scenario_ran};
+use super::support::{Ran, scenario_ran};
 
 fn attested(ran: &Ran) -> Value {
     serde_json::from_slice(&std::fs::read(ran.evidence().join("attestation.json")).unwrap()).unwrap()

@@ -9,8 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use staging_dry_run::inputs;
 use staging_dry_run::runbook::Permission;
 
-use super::staging::executable::executable;
-use super::staging::{Ran, Staging, path_with, which};
+use super::support::executable::executable;
+use super::support::{Ran, Staging, path_with, which};
 
 fn healthy() -> Scenario {
     scenario("healthy").unwrap()

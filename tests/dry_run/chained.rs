@@ -1,6 +1,6 @@
 //! `verify --chain`: each run names the one before.
 
-use super::staging::Staging;
+use super::support::Staging;
 use super::verified::verify;
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rehearsal::{Fate, When, scenario};
 
-use super::staging::{Ran, Staging, copy_folder, shortened};
+use super::support::{Ran, Staging, copy_folder, shortened};
 
 struct Replayed {
     status: Option<i32>,

@@ -2,15 +2,15 @@
 
 use std::net::TcpListener;
 
-use staging_dry_run::events::{Event, What};
+use staging_dry_run::documents;
+use staging_dry_run::events::{Event, EventKind};
 use staging_dry_run::evidence::{cmd_txt, events_of};
 use staging_dry_run::manifest::Manifest;
-use staging_dry_run::record::Record;
+use staging_dry_run::run_state::RunState;
 use staging_dry_run::runbook::Phase;
-use staging_dry_run::texts;
 
-use super::staging::replayed::replayed;
-use super::staging::{Ran, Staging, scenario_ran};
+use super::support::replayed::replayed;
+use super::support::{Ran, Staging, scenario_ran};
 use super::verified::{Moved, forged};
 
 const KEY: &str = "sk_an_auditors_k3y";
@@ -103,8 +103,8 @@ fn made_up(ran: &Ran, edit: impl FnOnce(&mut Vec<Event>)) -> Moved {
     std::fs::write(moved.path("journal.jsonl"), lines.concat()).unwrap();
     let manifest = serde_json::to_string_pretty(&Manifest::fold(&events)).unwrap() + "\n";
     std::fs::write(moved.path("manifest.json"), manifest).unwrap();
-    let record = Record::of(&events);
-    let overlay = texts::overlay("team's staging", record.context.as_ref().unwrap());
+    let record = RunState::of(&events);
+    let overlay = documents::overlay("team's staging", record.context.as_ref().unwrap());
     for phase in Phase::ALL {
         if let Some(text) = cmd_txt::render(&record, phase, &overlay) {
             std::fs::write(moved.path(phase.folder()).join("cmd.txt"), text).unwrap();
@@ -118,9 +118,9 @@ fn made_up(ran: &Ran, edit: impl FnOnce(&mut Vec<Event>)) -> Moved {
 fn a_journal_without_the_context_leads_no_apply_to_another_cluster() {
     let ran = Staging::of("healthy").run().exits(0);
     let moved = made_up(&ran, |events| {
-        events.retain(|event| match &event.what {
-            What::CommandStarts(intent) => intent.id != "context",
-            What::CommandEnded(outcome) => outcome.id != "context",
+        events.retain(|event| match &event.kind {
+            EventKind::CommandStarts(intent) => intent.id != "context",
+            EventKind::CommandEnded(outcome) => outcome.id != "context",
             _ => true,
         });
     });
@@ -147,7 +147,9 @@ fn what_stands_in_a_comment_of_cmd_txt_stays_there() {
     let marker = tempfile::tempdir().unwrap();
     let touched = marker.path().join("touched");
     let moved = made_up(ran, |events| {
-        let Some(What::RunBegan(began)) = events.first_mut().map(|event| &mut event.what) else { panic!() };
+        let Some(EventKind::RunBegan(began)) = events.first_mut().map(|event| &mut event.kind) else {
+            panic!()
+        };
         began.run_id = format!("20260101T000000Z-000000\ntouch {}", touched.display());
     });
     moved.holds();

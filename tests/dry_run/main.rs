@@ -3,20 +3,20 @@
 // A test fails by panicking, and its helpers read the environment as it does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
-mod arrives;
+mod argument_passing;
 mod attested;
 mod bad_input;
 mod chained;
 mod cmd_txt;
-mod honest;
+mod faults;
 mod hostile_evidence;
-#[path = "../staging/page.rs"]
+#[path = "../support/page.rs"]
 mod page;
 mod pages;
 mod replayed;
 mod rows;
 mod signed;
-#[path = "../staging/mod.rs"]
-mod staging;
-mod traps;
+#[path = "../support/mod.rs"]
+mod support;
 mod verified;
+mod verify_accepts;

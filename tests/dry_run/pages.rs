@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
 use staging_dry_run::evidence::Tree;
-use staging_dry_run::evidence::redaction::Forms;
+use staging_dry_run::evidence::redaction::SecretPatterns;
 
 use super::page::{FILTERS, LISTING, filtered, is_of_the_listing, replaced, shown};
-use super::staging::{Ran, scenario_ran};
+use super::support::{Ran, scenario_ran};
 
 /// The list of files with their modes, then every file, with control bytes shown and a missing last newline marked.
 fn page(ran: &Ran) -> String {
     let folder = ran.evidence();
-    let tree = Tree::new(folder.clone().try_into().unwrap(), Forms::of(&[]).unwrap());
+    let tree = Tree::new(folder.clone().try_into().unwrap(), SecretPatterns::of(&[]).unwrap());
     let mut files = tree.list().unwrap();
     files.retain(|file| !is_of_the_listing(file));
     let mut page =

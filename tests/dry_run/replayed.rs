@@ -3,9 +3,9 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use super::staging::replayed::{Replayed, later, replayed};
-use super::staging::under_way::{UnderWay, assert_nothing_left};
-use super::staging::{Ran, Staging, files_below, shortened};
+use super::support::replayed::{Replayed, later, replayed};
+use super::support::under_way::{UnderWay, assert_nothing_left};
+use super::support::{Ran, Staging, files_below, shortened};
 use super::verified::Moved;
 
 /// A run, and the folder of its evidence.

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use staging_dry_run::command;
-use staging_dry_run::record::Record;
+use staging_dry_run::run_state::RunState;
 use staging_dry_run::runbook::{CHECKS, Check, Permission, STEPS, document};
 use staging_dry_run::verdict::{self, CRITERIA, GUARDS, Judgement, STOP_RULES};
 
-use super::staging::scenario_ran;
+use super::support::scenario_ran;
 
 /// A command of the document or of a row, with the variables that only we have at the runbook's own values.
 fn in_words(text: &str) -> String {
@@ -97,7 +97,7 @@ fn no_row_is_without_a_scenario_that_it_decides() {
         .collect();
     for row in rows {
         let scenario = decided_in(&row);
-        let record = Record::of(&scenario_ran(scenario).events());
+        let record = RunState::of(&scenario_ran(scenario).events());
         let as_is = outcome(&verdict::judge(&record));
         let inverted = outcome(&verdict::judge_through(&record, &|id, holds| holds != (id == row)));
         assert_ne!(as_is, inverted, "inverting {row} changes nothing in {scenario}");

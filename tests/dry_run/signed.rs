@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::staging::{Staging, path_with, scenario_ran};
+use super::support::{Staging, path_with, scenario_ran};
 use super::verified::{Moved, verify};
 
 /// A key of nobody's, and its public half beside it.

@@ -6,13 +6,13 @@ use std::process::{Command, Output};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use staging_dry_run::evidence::redaction::Forms;
+use staging_dry_run::evidence::redaction::SecretPatterns;
 use staging_dry_run::evidence::{Tree, events_of, seal};
 use staging_dry_run::facts::body::{is_healthy, is_ready};
-use staging_dry_run::record::Record;
+use staging_dry_run::run_state::RunState;
 
-use super::staging::under_way::UnderWay;
-use super::staging::{Ran, Staging, copy_folder, scenario_ran};
+use super::support::under_way::UnderWay;
+use super::support::{Ran, Staging, copy_folder, scenario_ran};
 
 pub(super) fn verify(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_staging-dry-run"));
@@ -51,8 +51,8 @@ impl Moved {
     /// Makes the sums and what is attested of them anew, as whoever alters evidence would.
     pub(super) fn with_the_sums_mended(&self) -> &Self {
         let events = events_of(&std::fs::read(self.path("journal.jsonl")).unwrap()).unwrap();
-        let tree = Tree::new(self.path("").try_into().unwrap(), Forms::of(&[]).unwrap());
-        seal(&tree, &Record::of(&events)).unwrap();
+        let tree = Tree::new(self.path("").try_into().unwrap(), SecretPatterns::of(&[]).unwrap());
+        seal(&tree, &RunState::of(&events)).unwrap();
         self
     }
 

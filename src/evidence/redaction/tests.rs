@@ -2,12 +2,12 @@ use std::io::{self, Write};
 
 use proptest::prelude::*;
 
-use super::{Counts, Forms, Redactor};
+use super::{Counts, Redactor, SecretPatterns};
 
 /// What the rule says, without any cleverness: mark the bytes of every occurrence, then replace the runs.
-fn by_the_rule(forms: &Forms, text: &[u8]) -> (Vec<u8>, Counts) {
+fn by_the_rule(patterns: &SecretPatterns, text: &[u8]) -> (Vec<u8>, Counts) {
     let mut secret = vec![false; text.len()];
-    for (_, pattern) in forms.patterns() {
+    for (_, pattern) in patterns.patterns() {
         for start in 0..text.len() {
             if text[start..].starts_with(pattern) {
                 secret[start..start + pattern.len()].fill(true);
@@ -19,7 +19,7 @@ fn by_the_rule(forms: &Forms, text: &[u8]) -> (Vec<u8>, Counts) {
         if !secret[at] {
             out.push(text[at]);
         } else if at == 0 || !secret[at - 1] {
-            let here = forms.patterns().filter(|(_, pattern)| text[at..].starts_with(pattern));
+            let here = patterns.patterns().filter(|(_, pattern)| text[at..].starts_with(pattern));
             let (name, _) = here.max_by_key(|(_, pattern)| pattern.len()).unwrap();
             out.extend(format!("[redacted:{name}]").bytes());
             *counts.entry(name.to_owned()).or_default() += 1;
@@ -28,9 +28,9 @@ fn by_the_rule(forms: &Forms, text: &[u8]) -> (Vec<u8>, Counts) {
     (out, counts)
 }
 
-fn redacted<'t>(forms: &Forms, pieces: impl IntoIterator<Item = &'t [u8]>) -> (Vec<u8>, Counts) {
+fn redacted<'t>(patterns: &SecretPatterns, pieces: impl IntoIterator<Item = &'t [u8]>) -> (Vec<u8>, Counts) {
     let mut out = Vec::new();
-    let mut redactor = Redactor::new(forms, &mut out);
+    let mut redactor = Redactor::new(patterns, &mut out);
     for piece in pieces {
         redactor.write_all(piece).unwrap();
     }
@@ -38,8 +38,8 @@ fn redacted<'t>(forms: &Forms, pieces: impl IntoIterator<Item = &'t [u8]>) -> (V
     (out, counts)
 }
 
-fn forms(secrets: &[(&str, &str)]) -> Forms {
-    Forms::of(secrets).unwrap()
+fn patterns(secrets: &[(&str, &str)]) -> SecretPatterns {
+    SecretPatterns::of(secrets).unwrap()
 }
 
 /// Secrets of few letters, so that they overlap, contain and repeat each other, and a text made of pieces of
@@ -50,8 +50,8 @@ fn secrets_and_text() -> impl Strategy<Value = (Vec<String>, Vec<u8>)> {
         prop::collection::vec((any::<prop::sample::Index>(), 0..40usize, 0..40usize, "[ab%]{0,2}"), 0..12);
     (secrets, pieces).prop_map(|(secrets, pieces)| {
         let named: Vec<_> = secrets.iter().map(|secret| ("X", secret.as_str())).collect();
-        let forms = forms(&named);
-        let patterns: Vec<_> = forms.patterns().map(|(_, pattern)| pattern).collect();
+        let patterns = patterns(&named);
+        let patterns: Vec<_> = patterns.patterns().map(|(_, pattern)| pattern).collect();
         let mut text = Vec::new();
         for (which, from, to, between) in pieces {
             let pattern = patterns[which.index(patterns.len())];
@@ -71,13 +71,13 @@ proptest! {
     #[test]
     fn every_split_gives_what_the_rule_says((secrets, text) in secrets_and_text(), cuts in prop::collection::vec(0..9usize, 1..9)) {
         let named: Vec<_> = NAMES.into_iter().zip(secrets.iter().map(String::as_str)).collect();
-        let forms = forms(&named);
-        let expected = by_the_rule(&forms, &text);
+        let patterns = patterns(&named);
+        let expected = by_the_rule(&patterns, &text);
         for at in 0..=text.len() {
             let (left, right) = text.split_at(at);
-            prop_assert_eq!(&redacted(&forms, [left, right]), &expected, "cut at {}", at);
+            prop_assert_eq!(&redacted(&patterns, [left, right]), &expected, "cut at {}", at);
         }
-        prop_assert_eq!(&redacted(&forms, text.chunks(1)), &expected, "byte by byte");
+        prop_assert_eq!(&redacted(&patterns, text.chunks(1)), &expected, "byte by byte");
 
         let (mut pieces, mut rest) = (Vec::new(), text.as_slice());
         for cut in cuts.iter().cycle().take(200) {
@@ -86,14 +86,14 @@ proptest! {
             rest = after;
         }
         pieces.push(rest);
-        prop_assert_eq!(&redacted(&forms, pieces), &expected, "cut into {:?}", cuts);
+        prop_assert_eq!(&redacted(&patterns, pieces), &expected, "cut into {:?}", cuts);
     }
 
     #[test]
     fn text_stays_text(secret in "\\PC{2,6}", text in "\\PC{0,20}") {
-        let forms = forms(&[("S", &secret)]);
+        let patterns = patterns(&[("S", &secret)]);
         let whole = format!("{text}{secret}{text}");
-        prop_assert_eq!(forms.redact_str(&whole).into_bytes(), by_the_rule(&forms, whole.as_bytes()).0);
+        prop_assert_eq!(patterns.redact_str(&whole).into_bytes(), by_the_rule(&patterns, whole.as_bytes()).0);
     }
 }
 
@@ -102,14 +102,14 @@ proptest! {
 
     #[test]
     fn each_form_of_any_value_goes(value in "\\PC{8,40}", before in "[a-z ]{0,5}", after in "[a-z ]{0,5}") {
-        let forms = forms(&[("KEY", &value)]);
+        let patterns = patterns(&[("KEY", &value)]);
         for encoded in [value.clone(), serde_json::to_string(&value).unwrap(), percent(&value, "%"), percent(&value, "")] {
-            let text = forms.redact_str(&format!("{before}{encoded}{after}"));
+            let text = patterns.redact_str(&format!("{before}{encoded}{after}"));
             prop_assert!(text.contains("[redacted:KEY]"), "{}", text);
             prop_assert!(!text.contains(&value), "{}", text);
         }
         let base64 = base64(format!("{before}{value}{after}").as_bytes());
-        let left = forms.redact_str(&base64).replace("[redacted:KEY]", "");
+        let left = patterns.redact_str(&base64).replace("[redacted:KEY]", "");
         // At either end one character shared with the neighbour may stay, and the padding.
         prop_assert!(left.len() <= (before.len() * 4).div_ceil(3) + (after.len() * 4).div_ceil(3) + 4, "{}", left);
     }
@@ -129,9 +129,9 @@ fn base64(bytes: &[u8]) -> String {
 
 #[test]
 fn the_forms_of_a_key_with_special_characters() {
-    let forms = forms(&[("KEY", "a\"b\\c&d~/ü")]);
+    let patterns = patterns(&[("KEY", "a\"b\\c&d~/ü")]);
     let mut patterns: Vec<_> =
-        forms.patterns().map(|(_, pattern)| String::from_utf8_lossy(pattern).into_owned()).collect();
+        patterns.patterns().map(|(_, pattern)| String::from_utf8_lossy(pattern).into_owned()).collect();
     patterns.sort();
     let mut expected = [
         "a\"b\\c&d~/ü",
@@ -162,22 +162,22 @@ fn the_forms_of_a_key_with_special_characters() {
 
 #[test]
 fn a_plain_key_has_eight_forms() {
-    assert_eq!(forms(&[("KEY", "sk1test1abcdefgh1234")]).patterns().count(), 8);
+    assert_eq!(patterns(&[("KEY", "sk1test1abcdefgh1234")]).patterns().count(), 8);
 }
 
 #[test]
 fn a_space_may_be_a_plus_sign() {
-    let forms = forms(&[("PHRASE", "open, sesame")]);
+    let patterns = patterns(&[("PHRASE", "open, sesame")]);
     assert_eq!(
-        forms.redact_str("?a=open%2C+sesame&b=open%2c%20sesame"),
+        patterns.redact_str("?a=open%2C+sesame&b=open%2c%20sesame"),
         "?a=[redacted:PHRASE]&b=[redacted:PHRASE]"
     );
 }
 
 #[test]
 fn touching_and_overlapping_occurrences_become_one_marker() {
-    let forms = forms(&[("KEY", "abcabcab")]);
-    let text = |text: &str| forms.redact_str(text);
+    let patterns = patterns(&[("KEY", "abcabcab")]);
+    let text = |text: &str| patterns.redact_str(text);
     assert_eq!(text("<abcabcab>"), "<[redacted:KEY]>");
     assert_eq!(text("<abcabcababcabcab>"), "<[redacted:KEY]>");
     assert_eq!(text("<abcabcabcab>"), "<[redacted:KEY]>");
@@ -187,23 +187,27 @@ fn touching_and_overlapping_occurrences_become_one_marker() {
 
 #[test]
 fn the_marker_names_the_longest_secret_that_begins_there() {
-    let forms =
-        forms(&[("SHORT", "abcdefgh"), ("LONG", "abcdefghij"), ("LATE", "ghijklmn"), ("TWIN", "abcdefgh")]);
+    let patterns = patterns(&[
+        ("SHORT", "abcdefgh"),
+        ("LONG", "abcdefghij"),
+        ("LATE", "ghijklmn"),
+        ("TWIN", "abcdefgh"),
+    ]);
     let split = |at: usize| {
         let (left, right) = b"<abcdefghijklmn>".split_at(at);
-        redacted(&forms, [left, right])
+        redacted(&patterns, [left, right])
     };
     for at in 0..=16 {
         assert_eq!(split(at), (b"<[redacted:LONG]>".to_vec(), Counts::from([("LONG".to_owned(), 1)])));
     }
-    assert_eq!(forms.redact_str("abcdefg abcdefgh"), "abcdefg [redacted:SHORT]");
+    assert_eq!(patterns.redact_str("abcdefg abcdefgh"), "abcdefg [redacted:SHORT]");
 }
 
 #[test]
 fn only_what_could_be_a_secret_is_held_back() {
-    let forms = forms(&[("KEY", "abcdefgh")]);
+    let patterns = patterns(&[("KEY", "abcdefgh")]);
     let mut out = Vec::new();
-    let mut redactor = Redactor::new(&forms, &mut out);
+    let mut redactor = Redactor::new(&patterns, &mut out);
     redactor.write_all(b"a line\nab").unwrap();
     assert_eq!(redactor.inner, b"a line\n");
     redactor.write_all(b"c\n").unwrap();
@@ -212,7 +216,7 @@ fn only_what_could_be_a_secret_is_held_back() {
 
 #[test]
 fn without_secrets_everything_passes() {
-    for none in [forms(&[]), forms(&[("EMPTY", "")])] {
+    for none in [patterns(&[]), patterns(&[("EMPTY", "")])] {
         assert!(none.is_empty());
         let bytes: Vec<u8> = (0..=255).collect();
         assert_eq!(redacted(&none, [bytes.as_slice()]), (bytes, Counts::new()));
@@ -221,8 +225,8 @@ fn without_secrets_everything_passes() {
 
 #[test]
 fn bytes_that_are_no_text_pass_unharmed() {
-    let forms = forms(&[("KEY", "abcdefgh")]);
-    assert_eq!(redacted(&forms, [&b"\xff\0abcdefgh\xfe"[..]]).0, b"\xff\0[redacted:KEY]\xfe");
+    let patterns = patterns(&[("KEY", "abcdefgh")]);
+    assert_eq!(redacted(&patterns, [&b"\xff\0abcdefgh\xfe"[..]]).0, b"\xff\0[redacted:KEY]\xfe");
 }
 
 #[test]
@@ -236,18 +240,18 @@ fn an_error_of_the_writer_beneath_is_told() {
             Ok(())
         }
     }
-    let forms = forms(&[("KEY", "abcdefgh")]);
-    let mut redactor = Redactor::new(&forms, Full);
+    let patterns = patterns(&[("KEY", "abcdefgh")]);
+    let mut redactor = Redactor::new(&patterns, Full);
     assert_eq!(redactor.write_all(b"text").unwrap_err().kind(), io::ErrorKind::StorageFull);
-    let mut redactor = Redactor::new(&forms, Full);
+    let mut redactor = Redactor::new(&patterns, Full);
     redactor.write_all(b"abc").unwrap();
     assert_eq!(redactor.finish().err().unwrap().kind(), io::ErrorKind::StorageFull);
 }
 
 #[test]
 fn a_secret_is_in_no_debug_output() {
-    let forms = forms(&[("KEY", "abcdefgh")]);
-    assert_eq!(format!("{forms:?}"), "Forms { names: {\"KEY\"}, .. }");
+    let patterns = patterns(&[("KEY", "abcdefgh")]);
+    assert_eq!(format!("{patterns:?}"), "SecretPatterns { names: {\"KEY\"}, .. }");
 }
 
 /// `cargo test --release --lib throughput -- --ignored --nocapture`
@@ -259,18 +263,18 @@ fn throughput() {
     let zeros = vec![0; 64 * 1024];
     let random: Vec<u8> =
         (0..64 * 1024u64).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()[0]).collect();
-    let secrets = forms(&[("STAGING_API_KEY", "sk_test_4f9aB7xQ2mLw8Rz1"), ("OTHER", "p\"ss/w\\rd&more")]);
+    let secrets = patterns(&[("STAGING_API_KEY", "sk_test_4f9aB7xQ2mLw8Rz1"), ("OTHER", "p\"ss/w\\rd&more")]);
     for (what, chunk) in
         [("log lines", &lines.as_bytes()[..64 * 1024]), ("zeros", &zeros), ("random", &random)]
     {
-        for forms in [&secrets, &forms(&[])] {
+        for patterns in [&secrets, &patterns(&[])] {
             let started = std::time::Instant::now();
-            let mut redactor = Redactor::new(forms, io::sink());
+            let mut redactor = Redactor::new(patterns, io::sink());
             for _ in 0..(1 << 30) / chunk.len() {
                 redactor.write_all(std::hint::black_box(chunk)).unwrap();
             }
             let (_, counts) = redactor.finish().unwrap();
-            println!("1 GiB of {what}, {forms:?}: {:?} {counts:?}", started.elapsed());
+            println!("1 GiB of {what}, {patterns:?}: {:?} {counts:?}", started.elapsed());
         }
     }
 }

@@ -30,28 +30,28 @@ fn a_deadline_may_be_beyond_the_end_of_time() {
 
 #[test]
 fn one_halt_ends_five_commands_side_by_side() {
-    let (halt, other) = (Halt::new().unwrap(), Halt::new().unwrap());
+    let (cancel, other) = (Cancel::new().unwrap(), Cancel::new().unwrap());
     let (say, heard) = mpsc::channel();
-    let halts = [&other, &halt];
+    let cancels = [&other, &cancel];
     std::thread::scope(|threads| {
         let five = [0; 5].map(|_| {
             let mut sink = Saying(say.clone());
             threads.spawn(move || {
                 let stages = bash("echo $$; exec sleep 1000");
-                let ended = run(&command(&stages), &mut sink, &mut io::sink(), &halts).unwrap();
+                let ended = run(&command(&stages), &mut sink, &mut io::sink(), &cancels).unwrap();
                 assert_eq!((ended.exit, ended.by), (vec![143], EndedBy::StagingDryRun));
             })
         });
         let pids = [0; 5].map(|_| heard.recv().unwrap());
         let pulled = Instant::now();
-        halt.pull();
+        cancel.cancel();
         for command in five {
             command.join().unwrap();
         }
         assert!(pulled.elapsed() < SOON, "over {:?} after the halt", pulled.elapsed());
         assert_gone(&pids.concat());
     });
-    assert!(!other.is_pulled());
+    assert!(!other.is_cancelled());
 }
 
 /// Says what is written to it.
@@ -71,10 +71,10 @@ impl Write for Saying {
 #[test]
 fn with_a_pulled_halt_nothing_is_started() {
     let dir = tempfile::tempdir().unwrap();
-    let halt = Halt::new().unwrap();
-    halt.pull();
+    let cancel = Cancel::new().unwrap();
+    cancel.cancel();
     let stages = bash("echo started >started");
-    let tried = tried(&Command { dir: dir.path(), ..command(&stages) }, &[&halt]);
+    let tried = tried(&Command { dir: dir.path(), ..command(&stages) }, &[&cancel]);
     assert_eq!((tried.ended.exit, tried.ended.by), (vec![], EndedBy::StagingDryRun));
     assert!(!dir.path().join("started").exists());
 }
@@ -90,15 +90,15 @@ fn one_that_ignores_term_is_killed_after_the_grace() {
 
 #[test]
 fn its_grace_ends_when_it_has_to_hurry() {
-    let (halt, hurry) = (Halt::new().unwrap(), Halt::new().unwrap());
+    let (cancel, kill_now) = (Cancel::new().unwrap(), Cancel::new().unwrap());
     let (say, heard) = mpsc::channel();
     let stages = bash("trap '' TERM; echo $$; while :; do sleep 1000; done");
-    let command = Command { grace: Duration::MAX, hurry: Some(&hurry), ..command(&stages) };
+    let command = Command { grace: Duration::MAX, kill_now: Some(&kill_now), ..command(&stages) };
     std::thread::scope(|threads| {
-        let ending = threads.spawn(|| run(&command, &mut Saying(say), &mut io::sink(), &[&halt]).unwrap());
+        let ending = threads.spawn(|| run(&command, &mut Saying(say), &mut io::sink(), &[&cancel]).unwrap());
         let pid = heard.recv().unwrap();
-        halt.pull();
-        hurry.pull();
+        cancel.cancel();
+        kill_now.cancel();
         let ended = ending.join().unwrap();
         assert_eq!((ended.exit, ended.by), (vec![137], EndedBy::StagingDryRun));
         assert!(ended.duration < SOON);
@@ -180,7 +180,7 @@ struct Slow;
 
 impl Write for Slow {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Halt::new()?.wait(Duration::from_millis(3500));
+        Cancel::new()?.wait(Duration::from_millis(3500));
         Ok(bytes.len())
     }
 

@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use rehearsal::{Rehearsal, Scenario, scenario};
 use tempfile::TempDir;
 
-#[path = "../../../staging/kubectls.rs"]
+#[path = "../../../support/kubectls.rs"]
 mod promised;
 
 /// The promised kubectls of this machine, oldest first.

@@ -1,0 +1,88 @@
+//! Files for a person who looks, each a function of the record: the journal holds all of it, too.
+
+mod attestation;
+mod smoke;
+
+pub use attestation::{TestVerdict, attestation, result};
+pub use smoke::{http_samples, results};
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::facts::context::Context;
+use crate::run_state::RunState;
+use crate::runbook::DEPLOYMENTS;
+
+/// `preflight/versions.txt`: the commit, the programs, the server.
+pub fn versions(run: &RunState) -> String {
+    let Some((_, began)) = &run.began else { return String::new() };
+    let commit = match (&began.git.commit, &began.git.why) {
+        (Some(commit), _) => commit.clone(),
+        (None, why) => format!("none ({})", why.as_deref().unwrap_or("not known")),
+    };
+    let mut text = format!("Git SHA: {commit}\n");
+    // Formatting into a String can't fail.
+    for tool in &run.versions {
+        let path = run.tools.iter().find(|found| found.name == tool.name).map_or("", |found| &found.path);
+        let _ = writeln!(
+            text,
+            "{}: {} ({path})",
+            tool.name,
+            tool.version.as_deref().unwrap_or("no version told")
+        );
+    }
+    let server = run.server_version.as_deref().unwrap_or("no version told");
+    let _ = writeln!(text, "API server: {server}");
+    let _ = writeln!(text, "Context: {}", began.target.context);
+    let _ = writeln!(text, "{}: {}", began.program.name, began.program.version);
+    let _ = writeln!(text, "Runbook: {}", began.program.runbook.id);
+    text
+}
+
+/// `preflight/target.txt`: the old script's lines, then who and what the cluster is.
+pub fn target(run: &RunState) -> String {
+    let Some((_, began)) = &run.began else { return String::new() };
+    let target = &began.target;
+    let names: Vec<&str> = DEPLOYMENTS.iter().map(|deployment| deployment.name).collect();
+    let or_unknown = |value: Option<&String>| value.cloned().unwrap_or_else(|| "unknown".to_owned());
+    let uid = |name: &str| or_unknown(run.uids.get(name).and_then(Option::as_ref));
+    let server = run.context.as_ref().and_then(|context| context.server.as_ref());
+    format!(
+        "Context: {}\nNamespace: {}\nBase URL: {}\nImage Tag: {}\nAWS Account: {}\nAWS Region: {}\n\
+         Deployments: {}\nServer: {}\nCluster User: {}\nUID of kube-system: {}\nUID of {}: {}\n",
+        target.context,
+        target.namespace,
+        target.base_url,
+        target.image_tag,
+        target.aws_account_id.as_deref().unwrap_or("not set"),
+        target.aws_region,
+        names.join(", "),
+        or_unknown(server),
+        or_unknown(run.cluster_user.as_ref()),
+        uid("kube-system"),
+        target.namespace,
+        uid(&target.namespace),
+    )
+}
+
+/// The [`overlay`] of a run; `None`: its context is not known.
+pub fn overlay_of(run: &RunState) -> Option<String> {
+    let ((_, began), context) = run.began.as_ref().zip(run.context.as_ref())?;
+    Some(overlay(&began.target.context, context))
+}
+
+/// A kubeconfig that names one context, chosen, and nothing secret.
+pub fn overlay(name: &str, context: &Context) -> String {
+    let mut entry = json!({ "cluster": context.cluster, "user": context.user });
+    if let Some(namespace) = &context.namespace {
+        entry["namespace"] = json!(namespace);
+    }
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "contexts": [{ "name": name, "context": entry }],
+    });
+    config.to_string()
+}

@@ -1,0 +1,145 @@
+//! Whether the journal, the manifest and the texts tell the same story.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::{Check, Evidence, Kind, clipped, documents_check};
+use crate::events::EventKind;
+use crate::evidence::ABOVE_THE_SUMS;
+use crate::manifest::Manifest;
+use crate::run_state::RunState;
+use crate::verdict;
+
+pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
+    let judgement = verdict::judge(&evidence.run);
+    let criteria = judgement.criteria.len();
+    let what = format!("verdict, stop rule, {criteria} criteria and checks are what manifest.json says");
+    let number = evidence.events.len();
+    let mut checks = vec![
+        Check::new(Kind::Truth, what, manifest(evidence)?),
+        Check::new(
+            Kind::Completeness,
+            format!("the journal's {number} events are numbered and in order"),
+            order(evidence),
+        ),
+    ];
+    checks.push(listed_files(evidence));
+    checks.push(documents_check::check(evidence)?);
+    Ok(checks)
+}
+
+/// Where the journal holds nothing, the run was ended before it could be begun, and the manifest must not claim more.
+pub(super) fn nothing_begun(evidence: &Evidence) -> Check {
+    let claims = match super::files::json(evidence, "manifest.json") {
+        Ok(kept) => kept["verdict"] != "incomplete" || kept["commands"] != Value::Array(Vec::new()),
+        Err(_) => evidence.has("manifest.json"),
+    };
+    let found = claims.then(|| "manifest.json tells of a run, and journal.jsonl of none".to_owned());
+    Check::new(Kind::Truth, "nothing was begun: the journal is empty", found.into_iter().collect())
+}
+
+/// The manifest, against the journal folded again. That of a run that was killed is of an earlier moment.
+fn manifest(evidence: &Evidence) -> io::Result<Vec<String>> {
+    let kept = match super::files::json(evidence, "manifest.json") {
+        Ok(kept) => kept,
+        Err(why) => return Ok(vec![why]),
+    };
+    let again = folded(&evidence.run)?;
+    if kept == again || !evidence.is_closed() && is_of_an_earlier_moment(&kept, evidence)? {
+        return Ok(Vec::new());
+    }
+    Ok(differences(&kept, &again))
+}
+
+/// Of a run that did not close its folder: the manifest was last written some events before. Why it did not, a journal
+/// may not tell for which there was no room.
+fn is_of_an_earlier_moment(kept: &Value, evidence: &Evidence) -> io::Result<bool> {
+    let without_why = |mut manifest: Value| {
+        manifest.as_object_mut().map(|fields| fields.remove("incomplete"));
+        manifest
+    };
+    let kept = without_why(kept.clone());
+    for run in evidence.moments() {
+        if without_why(folded(&run)?) == kept {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn folded(run: &RunState) -> io::Result<Value> {
+    // As text, in the form in which a run writes it: no other code is needed for that.
+    Ok(serde_json::from_str(&serde_json::to_string_pretty(&Manifest::of(run, &verdict::judge(run)))?)?)
+}
+
+/// The fields in which two manifests differ.
+fn differences(kept: &Value, again: &Value) -> Vec<String> {
+    let none = serde_json::Map::new();
+    let (kept, again) = (kept.as_object().unwrap_or(&none), again.as_object().unwrap_or(&none));
+    let names = kept.keys().chain(again.keys().filter(|name| !kept.contains_key(*name)));
+    let differing = names.filter(|name| kept.get(*name) != again.get(*name));
+    let in_short =
+        |value: Option<&Value>| clipped(value.map_or_else(|| "nothing".to_owned(), Value::to_string), 80);
+    differing
+        .map(|name| {
+            let (kept, again) = (in_short(kept.get(name)), in_short(again.get(name)));
+            format!("manifest.json: {name} is {kept}, and follows as {again}")
+        })
+        .collect()
+}
+
+fn order(evidence: &Evidence) -> Vec<String> {
+    let gap = evidence.events.iter().zip(1..).find(|(event, number)| event.seq != *number);
+    let back = evidence.events.windows(2).find(|pair| matches!(pair, [one, next] if next.at < one.at));
+    let gap =
+        gap.map(|(event, number)| format!("journal.jsonl: the event after {} is {}", number - 1, event.seq));
+    let back = back
+        .and_then(|pair| pair.last())
+        .map(|event| format!("journal.jsonl: event {} is older than the one before", event.seq));
+    gap.into_iter().chain(back).chain(starts_and_ends(evidence)).collect()
+}
+
+/// Each command that ended had begun, and of a run that came to its end each that began has ended.
+fn starts_and_ends(evidence: &Evidence) -> Vec<String> {
+    let (mut open, mut found) = (Vec::<&str>::new(), Vec::new());
+    for event in &evidence.events {
+        match &event.kind {
+            EventKind::CommandStarts(intent) => open.push(&intent.id),
+            EventKind::CommandEnded(outcome) => match open.iter().position(|id| *id == outcome.id) {
+                Some(at) => drop(open.remove(at)),
+                None => found.push(format!("journal.jsonl: {} ended, and never began", outcome.id)),
+            },
+            _ => {}
+        }
+    }
+    if evidence.is_whole() {
+        found.extend(open.into_iter().map(|id| format!("journal.jsonl: {id} began, and never ended")));
+    }
+    found
+}
+
+/// The files that the run listed at its end.
+fn listed_files(evidence: &Evidence) -> Check {
+    let Some(listed) = &evidence.run.files else {
+        return Check::not_possible(
+            Kind::Completeness,
+            "its files were not listed: the run was ended before",
+        );
+    };
+    // What was to replace another file, when the run was killed.
+    let is_half_written = |file: &str| {
+        !evidence.is_closed() && file.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
+    };
+    let there = |file: &&String| !ABOVE_THE_SUMS.contains(&file.as_str()) && !is_half_written(file);
+    let more = evidence.files.iter().filter(there).filter(|file| !listed.contains(file));
+    let missing = listed.iter().filter(|file| !evidence.has(file));
+    let found = more
+        .map(|file| format!("{file} is in no list of the run"))
+        .chain(missing.map(|file| format!("{file} is missing")));
+    Check::new(
+        Kind::Completeness,
+        format!("the {} files that the run listed are there", listed.len()),
+        found.collect(),
+    )
+}

@@ -1,0 +1,64 @@
+//! Whether `cmd.txt` and the other texts say what the journal does: they are made from it again.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::{Check, Evidence, Kind};
+use crate::documents;
+use crate::evidence::{ATTESTATION, cmd_txt};
+use crate::run_state::RunState;
+use crate::runbook::Phase;
+
+/// Of a run that did not close its folder, a text is of the moment when it was last written.
+pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
+    let run = &evidence.run;
+    let version = run.began.as_ref().map_or("", |(_, began)| began.program.version.as_str());
+    if version != env!("CARGO_PKG_VERSION") {
+        let what = "cmd.txt and other texts were not made again: another version made them";
+        return Ok(Check::not_possible(Kind::Completeness, what));
+    }
+    let mut unlike = BTreeMap::new();
+    for file in made(evidence, run)?.into_keys().filter(|file| evidence.has(file)) {
+        let bytes = fs_err::read(evidence.tree.path(&file))?;
+        unlike.insert(file, bytes);
+    }
+    let number = unlike.len();
+    for moment in moments(evidence) {
+        let made = made(evidence, &moment)?;
+        unlike.retain(|file, bytes| made.get(file).is_none_or(|text| text.as_bytes() != *bytes));
+        if unlike.is_empty() {
+            break;
+        }
+    }
+    let found = unlike.into_keys().map(|file| format!("{file} does not say what the journal does"));
+    let what = format!("cmd.txt and {number} texts in all say what the journal does");
+    Ok(Check::new(Kind::Completeness, what, found.collect()))
+}
+
+/// The record as it was when texts may have been written last: its end, if the folder was closed.
+fn moments(evidence: &Evidence) -> Box<dyn Iterator<Item = RunState> + '_> {
+    if evidence.is_closed() {
+        return Box::new(std::iter::once(evidence.run.clone()));
+    }
+    Box::new(evidence.moments())
+}
+
+/// The texts, by their files.
+fn made(evidence: &Evidence, run: &RunState) -> io::Result<BTreeMap<String, String>> {
+    let overlay = documents::overlay_of(run).unwrap_or_default();
+    let commands = Phase::ALL.into_iter().filter_map(|phase| {
+        Some((format!("{}/cmd.txt", phase.folder()), cmd_txt::render(run, phase, &overlay)?))
+    });
+    let answer = |outcome: &crate::events::Outcome| super::facts::printed(evidence, outcome.stdout.as_ref());
+    let mut made: BTreeMap<String, String> = commands.collect();
+    made.extend([
+        ("preflight/versions.txt".to_owned(), documents::versions(run)),
+        ("preflight/target.txt".to_owned(), documents::target(run)),
+        ("smoke/results.json".to_owned(), documents::results(run)),
+        ("smoke/http_samples.log".to_owned(), documents::http_samples(run, answer)?),
+    ]);
+    if let Some(seal) = evidence.seal()? {
+        made.insert(ATTESTATION.to_owned(), documents::attestation(run, &seal));
+    }
+    Ok(made)
+}

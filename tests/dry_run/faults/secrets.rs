@@ -1,0 +1,71 @@
+//! A key that comes back from the cluster, cut wherever a pipe or a buffer cuts it.
+
+use super::super::support::{Staging, files_below};
+use super::{API_KEY, healthy, holds, lone_pod, read};
+use rehearsal::{Answer, Body, With};
+use serde_json::{Value, json};
+
+/// The key so often, and so far apart, that what cuts a text every 4 KiB (or 16, or 64) cuts it at each of its bytes.
+fn cut_at_every_byte() -> (String, u64) {
+    let (times, between) = (8000, "\n\n");
+    // Odd: then a power of two comes to lie on each byte in turn.
+    assert_eq!((API_KEY.len() + between.len()) % 2, 1);
+    (format!("{API_KEY}{between}").repeat(times), times as u64)
+}
+
+fn redactions(manifest: &Value, file: &str) -> u64 {
+    let all = manifest["redactions"].as_array().unwrap().iter();
+    all.filter(|redaction| redaction["file"] == file)
+        .map(|redaction| redaction["count"].as_u64().unwrap())
+        .sum()
+}
+
+/// It is nowhere that a run writes, nor in what it says.
+#[track_caller]
+fn is_nowhere(ran: &super::Ran, key: &str) {
+    assert!(!ran.stdout.contains(key) && !ran.stderr.contains(key), "{}{}", ran.stdout, ran.stderr);
+    for (name, bytes) in files_below(&ran.staging.repository().join("evidence")) {
+        assert!(!holds(&bytes, key), "{name}");
+    }
+}
+
+#[test]
+fn a_key_that_is_cut_at_every_byte_is_taken_out_of_an_answer() {
+    let (body, times) = cut_at_every_byte();
+    let staging = Staging::on(healthy().answer("/llms.txt", Answer::new(200, Body::Text(body.into()))));
+    let ran = staging.with("STAGING_API_KEY", API_KEY).option("-v").run().exits(0);
+    is_nowhere(&ran, API_KEY);
+    is_nowhere(&ran, &API_KEY[..API_KEY.len() / 2]);
+    is_nowhere(&ran, &API_KEY[API_KEY.len() / 2..]);
+    assert_eq!(redactions(&ran.manifest(), "smoke/responses/04-llms-txt.http"), times);
+}
+
+#[test]
+fn a_key_in_a_log_and_in_what_describe_prints_is_taken_out() {
+    let (log, _) = cut_at_every_byte();
+    let state = json!({"terminated": {"exitCode": 1, "reason": "Error"}});
+    let With::Object(pod) = lone_pod("dpp-migrate", "Failed", &state) else { panic!("no object") };
+    let mut pod: Value = serde_json::from_str(&pod).unwrap();
+    pod["spec"]["containers"][0]["env"] = json!([{"name": "KEY", "value": API_KEY}]);
+    let scenario =
+        healthy().with(With::Object(pod.to_string().into())).with(With::Log(log.into_bytes().into()));
+    let ran = Staging::on(scenario).with("STAGING_API_KEY", API_KEY).option("-v").run().exits(1);
+    is_nowhere(&ran, API_KEY);
+    let manifest = ran.manifest();
+    for file in ["dump_logs/k8s_describe.txt", "deploy/out/objects.after.out", "dump_logs/app_logs_tail.txt"]
+    {
+        assert!(redactions(&manifest, file) > 0, "{file}: {}", manifest["redactions"]);
+    }
+    let described = read(&ran, "dump_logs/k8s_describe.txt");
+    assert!(described.contains(" [redacted:STAGING_API_KEY]\n"), "{described}");
+}
+
+#[test]
+fn a_manifest_that_holds_the_key_is_refused_and_not_kept() {
+    let staging = Staging::of("healthy").with("STAGING_API_KEY", API_KEY);
+    let ran = staging.manifest("api-deployment.yaml", |text| text + "# " + API_KEY + "\n").run();
+    let ran = ran.exits(2).changed_nothing();
+    let ran = ran.says("k8s/api-deployment.yaml holds the value of STAGING_API_KEY");
+    is_nowhere(&ran, API_KEY);
+    assert!(!ran.evidence().join("inputs/k8s/api-deployment.yaml").exists());
+}
