@@ -61,7 +61,7 @@ pub fn render(run: &RunState, phase: Phase, overlay: &str) -> Option<String> {
         entry(&mut text, command);
     }
     text.push_str(
-        "\nprintf '\\n%d same, %d differ, %d left out. EventKind they printed: %s\\n' \"$same\" \"$differ\" \"$left_out\" \"$replay\"\n\
+        "\nprintf '\\n%d same, %d differ, %d left out. What they printed: %s\\n' \"$same\" \"$differ\" \"$left_out\" \"$replay\"\n\
          exit $((differ > 0))\n",
     );
     Some(text)
