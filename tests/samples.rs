@@ -75,8 +75,10 @@ fn each_of_the_ten_questions_is_answered_by_its_command() {
         "rule 2: Any pod in `CrashLoopBackOff` or `Error` state\npod dpp-api-",
         "stop-2/SHA256SUMS: OK\n",
     ];
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, walk) = readme.split_once("```bash\ncd evidence/samples/stop-2\n").unwrap();
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify-and-replay.md"))
+            .unwrap();
+    let (_, walk) = page.split_once("```bash\ncd evidence/samples/stop-2\n").unwrap();
     let walk = walk.split("```").next().unwrap();
     let (questions, commands): (Vec<&str>, Vec<&str>) = walk.lines().partition(|line| line.starts_with("# "));
     assert_eq!((questions.len(), commands.len()), (10, 10));

@@ -85,7 +85,7 @@ fn copy(sample: &str) -> tempfile::TempDir {
     copy
 }
 
-/// Where a file of a run belongs in the README's table.
+/// Where a file of a run belongs in the table of docs/verify-and-replay.md.
 fn row(file: &str) -> String {
     let name = file.rsplit('/').next().unwrap();
     match name {
@@ -137,10 +137,12 @@ fn with_the_sums_mended_what_decides_is_found_from_the_bytes_alone() {
     let found = found.into_inner().unwrap();
     let each: Vec<&str> =
         found.iter().filter(|(_, (of_it, in_all))| of_it == in_all).map(|(file, _)| file.as_str()).collect();
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, row) = readme.split_once("| each byte of | ").unwrap();
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verify-and-replay.md"))
+            .unwrap();
+    let (_, row) = page.split_once("| each byte of | ").unwrap();
     let told: Vec<&str> = row.lines().next().unwrap().split('`').skip(1).step_by(2).collect();
-    assert!(told.iter().all(|file| each.contains(file)), "README says {told:?}, and it is {each:?}");
+    assert!(told.iter().all(|file| each.contains(file)), "the page names {told:?}, and it is {each:?}");
     for (file, (of_it, in_all)) in &found {
         println!("{file:40} {of_it:6} of {in_all:6}");
     }
