@@ -175,13 +175,12 @@ fn formats_names_every_field_of_the_samples() {
                 fields.insert(event["event"].as_str().unwrap().to_owned());
                 keys(&event, &mut fields);
             }
-        } else if file.ends_with(".json") {
+        } else if Path::new(&file).extension().is_some_and(|extension| extension == "json") {
             keys(&serde_json::from_str(&text).unwrap(), &mut fields);
         }
     }
     assert!(fields.len() > 100, "{fields:?}");
-    let missing: Vec<&String> =
-        fields.difference(&words_of_formats()).cloned().collect::<Vec<_>>().leak().iter().collect();
+    let missing: Vec<String> = fields.difference(&words_of_formats()).cloned().collect();
     assert!(missing.is_empty(), "docs/formats.md does not name {missing:?}");
 }
 
@@ -224,7 +223,6 @@ fn serialized(source: &str) -> BTreeSet<String> {
                     Some("UPPERCASE") => found[1].to_uppercase(),
                     _ => found[1].to_owned(),
                 });
-                // One with a value alone has no name of its own in the files if serde is told so by `content`.
                 names.insert(name);
             }
         }
@@ -276,7 +274,7 @@ fn formats_names_every_field_that_the_sources_serialize() {
         } else {
             vec![std::fs::read_to_string(&path).unwrap()]
         };
-        sources.iter().for_each(|source| fields.extend(serialized(source)));
+        fields.extend(sources.iter().flat_map(|source| serialized(source)));
     }
     assert!(fields.len() > 150, "{fields:?}");
     let words = words_of_formats();
