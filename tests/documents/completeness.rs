@@ -342,6 +342,31 @@ fn no_document_uses_the_words_that_the_style_excludes() {
 }
 
 #[test]
+fn no_sentence_of_a_document_has_more_than_30_words() {
+    let mut long = Vec::new();
+    let code = Regex::new("`[^`]*`").unwrap();
+    for document in documents() {
+        let prose = document.prose();
+        let lines =
+            prose.lines().map(str::trim).filter(|line| !line.starts_with('|') && !line.starts_with('#'));
+        // An item of a list begins a sentence, as an empty line does.
+        let text = lines.fold(String::new(), |text, line| match line.split(' ').next().unwrap_or_default() {
+            "" | "-" => text + ".\n" + line,
+            _ => text + " " + line,
+        });
+        let text = code.replace_all(&text, "CODE");
+        for sentence in text.split_inclusive([' ', '\n']).collect::<Vec<_>>().split(|word| {
+            word.trim_end().ends_with(['.', ':', ';', '?', '!']) || word.trim_end().ends_with(".)")
+        }) {
+            if sentence.len() > 30 {
+                long.push(format!("{}: {} words: {}", document.path, sentence.len(), sentence.concat()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
 fn no_document_names_a_path_of_this_machine() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).to_str().unwrap();
     for document in documents() {
