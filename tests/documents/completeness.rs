@@ -307,6 +307,50 @@ fn contributing_tells_what_verdict_may_import() {
 }
 
 #[test]
+fn contributing_tells_what_every_other_module_may_import() {
+    let source = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let named =
+        |cell: &str| -> BTreeSet<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    let told = read("CONTRIBUTING.md").rows();
+    let mut count = 0;
+    for row in source.lines().filter_map(|line| line.strip_prefix("//! | [`")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let (module, may) = (cells[0].trim_end_matches("`]"), cells[2]);
+        if module.contains(',') {
+            continue;
+        }
+        let cell = format!("`{module}`");
+        let (_, told) = told.iter().find(|(first, _)| first.split(", ").any(|name| name == cell)).unwrap();
+        assert_eq!(named(told), named(may), "{module}");
+        assert_eq!(told.to_lowercase().contains("pure modules"), may.contains("pure modules"), "{module}");
+        count += 1;
+    }
+    assert!(count > 10, "{count}");
+}
+
+#[test]
+fn the_tree_of_the_evidence_page_has_every_file_of_the_samples() {
+    let spans = read("docs/evidence.md").code_spans();
+    let patterns: Vec<Regex> = spans
+        .iter()
+        .map(|span| {
+            let pattern = span.replace('.', "[.]").replace("PHASE", "(preflight|deploy|smoke|dump_logs)");
+            let pattern = pattern.replace("ID", "[a-z0-9.-]+").replace("NN-name", "[0-9]{2}-[a-z0-9-]+");
+            let end = if span.ends_with('/') { ".+" } else { "" };
+            Regex::new(&format!("^{}{end}$", pattern.replace('*', ".*"))).unwrap_or(Regex::new("^$").unwrap())
+        })
+        .collect();
+    for sample in ["pass", "stop-1", "stop-2", "stop-3", "stop-4"] {
+        for file in files_below(&root().join("evidence/samples").join(sample)).keys() {
+            assert!(
+                patterns.iter().any(|pattern| pattern.is_match(file)),
+                "docs/evidence.md does not name {file}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_rehearsals_readme_tells_how_each_scenario_ends() {
     let rows = read("tests/rehearsal/README.md").rows();
     for scenario in rehearsal::SCENARIOS {
