@@ -303,7 +303,9 @@ fn contributing_tells_what_verdict_may_import() {
     let rows = read("CONTRIBUTING.md").rows();
     let (_, told) = rows.iter().find(|(first, _)| first == "`verdict`").unwrap();
     let told: BTreeSet<&str> = told.split('`').skip(1).step_by(2).collect();
-    assert_eq!(&told | &BTreeSet::from(["verdict"]), pure);
+    let modules: BTreeSet<&str> =
+        source.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert_eq!(&(&told & &modules) | &BTreeSet::from(["verdict"]), pure);
 }
 
 #[test]
