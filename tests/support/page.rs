@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 /// What differs from run to run, and nothing else.
 pub(super) const FILTERS: [(&str, &str); 12] = [
     // Moments: RFC 3339, as `kubectl describe` prints them, and a clock.
@@ -91,12 +93,21 @@ pub(super) fn shown(file: &str, folder: &Path) -> String {
     }
 }
 
-/// A list that `kubectl get -o json` printed: thousands of lines as it stands, an object a line here.
+/// What `kubectl get -o json` printed: hundreds of lines an object as it stands, an object a line here.
 fn an_object_a_line(bytes: &[u8]) -> Option<String> {
-    let list: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-    let items = list.get("items")?.as_array()?;
-    let lines: Vec<String> = items.iter().map(serde_json::Value::to_string).collect();
-    Some(lines.join("\n") + "\n")
+    let mut objects = Vec::new();
+    for object in serde_json::Deserializer::from_slice(bytes).into_iter() {
+        let object: Value = object.ok()?;
+        object.get("apiVersion")?;
+        match object.get("items") {
+            Some(items) => objects.extend(items.as_array()?.iter().map(Value::to_string)),
+            None => {
+                object.pointer("/metadata/name")?;
+                objects.push(object.to_string());
+            }
+        }
+    }
+    (!objects.is_empty()).then(|| objects.join("\n") + "\n")
 }
 
 /// Logs with the containers of each pod in order: `kubectl logs --all-containers` takes them as a Go map has them.

@@ -10,6 +10,9 @@ use crate::scenarios::{FATE, Fate, When, With};
 /// Three days, four and a half hours: `3d4h` for as long as a test runs.
 const AGE: SignedDuration = SignedDuration::from_secs(((3 * 24 + 4) * 60 + 30) * 60);
 
+/// Twelve and a half hours: what came over an old pod was `12h` ago for as long as a test runs.
+const SINCE_OLD_FATES: SignedDuration = SignedDuration::from_secs((12 * 60 + 30) * 60);
+
 /// Builds the initial state.
 pub(crate) fn build(world: &mut World) {
     world.past = Some(Timestamp::now() - AGE);
@@ -113,8 +116,7 @@ fn meet_old_fates(world: &mut World) {
         for (_, pod) in met {
             let mut pod = Value::clone(&pod);
             pods::not_ready(&mut pod);
-            // It has gone on until now: kubelets go on saying so.
-            let past = world.past.take();
+            let past = world.past.replace(Timestamp::now() - SINCE_OLD_FATES);
             rollouts::meets(world, pod, &fate);
             world.past = past;
         }

@@ -1,10 +1,14 @@
 //! Events, in the words of the components that write them.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::World;
 use super::json::{list, text, uid};
 use crate::time::stamp;
+
+/// A real server keeps an event for an hour, and kubelets repeat those of a pod that goes on failing.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 struct Event<'e> {
     kind: &'e str,
@@ -17,8 +21,8 @@ struct Event<'e> {
 }
 
 fn put(world: &mut World, about: &Value, event: &Event<'_>) {
-    if world.past.is_some() {
-        return; // The real server keeps events for an hour.
+    if world.past.is_some_and(|past| Timestamp::now() - past > KEPT) {
+        return;
     }
     let at = stamp(world.now());
     let (name, place) = (text(about, "/metadata/name"), text(about, "/metadata/namespace"));
