@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use real_cluster::Real;
-use rehearsal::{Rehearsal, SCENARIOS};
+use rehearsal::Rehearsal;
 
 use super::compare::essence;
 use super::support::{Cluster, shortened};
@@ -70,41 +70,11 @@ macro_rules! scenarios {
         $(
             #[test]
             #[ignore = "needs a real control plane"]
-            fn $test() { is_the_same_on_both($scenario); }
+            fn $test() {
+                is_the_same_on_both($scenario);
+            }
         )*
-
-        #[test]
-        fn every_scenario_is_compared() {
-            let of_the_table: Vec<&str> = SCENARIOS.iter().map(|row| row.name).collect();
-            assert_eq!(of_the_table, [$($scenario),*]);
-        }
     };
 }
 
-scenarios! {
-    healthy "healthy"
-    crash_loop "crash-loop"
-    error_pod "error-pod"
-    already_crashing_and_fixed "already-crashing-and-fixed"
-    rollout_timeout "rollout-timeout"
-    image_pull "image-pull"
-    smoke_8_of_10 "smoke-8-of-10"
-    smoke_7_of_10 "smoke-7-of-10"
-    readyz_503 "readyz-503"
-    ready_after_30s "ready-after-30s"
-    forbidden "forbidden"
-    wrong_namespace "wrong-namespace"
-    watch_cut "watch-cut"
-    progress_deadline "progress-deadline"
-    progress_deadline_passed_before "progress-deadline-passed-before"
-    already_crashing_and_not_fixed "already-crashing-and-not-fixed"
-    left_over_evicted_pod "left-over-evicted-pod"
-    ends_non_zero_on_term "ends-non-zero-on-term"
-    hidden_crash_loop "hidden-crash-loop"
-    crash_during_smoke "crash-during-smoke"
-    quota_no_deployments "quota-no-deployments"
-    quota_pods "quota-pods"
-    pod_security_warns "pod-security-warns"
-    pod_security_refuses "pod-security-refuses"
-    refused_at_the_apply "refused-at-the-apply"
-}
+rehearsal::for_each_scenario!(scenarios);

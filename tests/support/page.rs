@@ -99,12 +99,11 @@ fn an_object_a_line(bytes: &[u8]) -> Option<String> {
     for object in serde_json::Deserializer::from_slice(bytes).into_iter() {
         let object: Value = object.ok()?;
         object.get("apiVersion")?;
-        match object.get("items") {
-            Some(items) => objects.extend(items.as_array()?.iter().map(Value::to_string)),
-            None => {
-                object.pointer("/metadata/name")?;
-                objects.push(object.to_string());
-            }
+        if let Some(items) = object.get("items") {
+            objects.extend(items.as_array()?.iter().map(Value::to_string));
+        } else {
+            object.pointer("/metadata/name")?;
+            objects.push(object.to_string());
         }
     }
     (!objects.is_empty()).then(|| objects.join("\n") + "\n")

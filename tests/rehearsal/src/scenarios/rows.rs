@@ -58,43 +58,61 @@ const TWO_MORE_SERVICES: With = manifest(
 const NOT_FOUND: &str = "{\"detail\":\"Not Found\"}";
 const NOT_READY: &str = "{\"status\":\"not_ready\",\"services\":{\"database\":\"down\",\"redis\":\"up\",\"s3\":\"up\",\"sqs\":\"up\"}}";
 
-/// Every scenario.
-pub static SCENARIOS: &[Row] = &[
-    Row { name: "healthy", about: "all three Deployments roll out, all ten checks pass", with: &[] },
-    Row {
+/// Makes of the rows the table, and the macro that makes a test of each.
+macro_rules! scenarios {
+    ($dollar:tt $($test:ident { name: $name:literal, about: $about:literal, with: $with:expr $(,)? })*) => {
+        /// Every scenario.
+        pub static SCENARIOS: &[Row] = &[$(Row { name: $name, about: $about, with: $with }),*];
+
+        /// Calls a macro with every scenario: `healthy "healthy" crash_loop "crash-loop" …`, so that it can make a
+        /// test of each.
+        #[macro_export]
+        macro_rules! for_each_scenario {
+            ($dollar each:ident) => { $dollar each! { $($test $name)* } };
+        }
+    };
+}
+
+scenarios! { $
+    healthy {
+        name: "healthy",
+        about: "all three Deployments roll out, all ten checks pass",
+        with: &[],
+    }
+    crash_loop {
         name: "crash-loop",
         about: "the new dpp-api pod ends in CrashLoopBackOff; three old ones still serve",
         with: &[new_api_pods(Fate::CrashLoop { exit_code: 1, restarts: 2 }, When::RolloutWatched)],
-    },
-    Row {
+    }
+    error_pod {
         name: "error-pod",
         about: "the new dpp-api pod's container ends with an error: STATUS Error",
         with: &[new_api_pods(Fate::Error { exit_code: 1 }, When::RolloutWatched)],
-    },
-    Row {
+    }
+    already_crashing_and_fixed {
         name: "already-crashing-and-fixed",
         about: "one dpp-api pod was in CrashLoopBackOff before; the deploy replaces it",
         with: &[With::Old { deployment: API, pod: 0, fate: Fate::CrashLoop { exit_code: 1, restarts: 9 } }],
-    },
-    Row {
+    }
+    rollout_timeout {
         name: "rollout-timeout",
         about: "the new dpp-api pod runs but never becomes ready",
         with: &[new_api_pods(Fate::NeverReady, When::RolloutWatched)],
-    },
-    Row {
+    }
+    image_pull {
         name: "image-pull",
         about: "the new dpp-api image can't be pulled: ImagePullBackOff, and no end of the rollout",
         with: &[new_api_pods(Fate::ImagePull, When::RolloutWatched)],
-    },
-    Row {
+    }
+    smoke_8_of_10 {
         name: "smoke-8-of-10",
         about: "the rollout succeeds; two of the ten checks fail",
         with: &[
             answers("/llms.txt", Answer::text(404, NOT_FOUND)),
             answers("/redoc", Answer::text(404, NOT_FOUND)),
         ],
-    },
-    Row {
+    }
+    smoke_7_of_10 {
         name: "smoke-7-of-10",
         about: "the rollout succeeds; three of the ten checks fail",
         with: &[
@@ -102,44 +120,44 @@ pub static SCENARIOS: &[Row] = &[
             answers("/redoc", Answer::text(404, NOT_FOUND)),
             answers("/pricing/ssot.json", Answer::text(500, "{\"detail\":\"Internal Server Error\"}")),
         ],
-    },
-    Row {
+    }
+    readyz_503 {
         name: "readyz-503",
         about: "the rollout succeeds; /readyz answers 503 for ever",
         with: &[answers("/readyz", Answer::text(503, NOT_READY))],
-    },
-    Row {
+    }
+    ready_after_30s {
         name: "ready-after-30s",
         about: "the rollout succeeds; /readyz answers 503 for 30 s, then 200",
         with: &[answers("/readyz", Answer::holding(503, NOT_READY, Until::Passed(Duration::from_secs(30))))],
-    },
-    Row {
+    }
+    forbidden {
         name: "forbidden",
         about: "the user may not patch Deployments",
         with: &[With::Denied(Denied::new("patch", "apps", "deployments"))],
-    },
-    Row {
+    }
+    wrong_namespace {
         name: "wrong-namespace",
         about: "STAGING_NAMESPACE is another one (default) than the manifests name",
         with: &[
             With::StagingNamespace(Cow::Borrowed("default")),
             With::AlsoGrantedIn(Cow::Borrowed("default")),
         ],
-    },
-    Row {
+    }
+    watch_cut {
         name: "watch-cut",
         about: "the server ends the first watch of pods silently; the crash shows on the next one only",
         with: &[
             With::CutPodsWatch,
             new_api_pods(Fate::CrashLoop { exit_code: 1, restarts: 2 }, When::PodsWatchedAgain),
         ],
-    },
-    Row {
+    }
+    progress_deadline {
         name: "progress-deadline",
         about: "the new dpp-api pod never becomes ready, and the Deployment's progress deadline passes",
         with: &[SHORT_DEADLINE, new_api_pods(Fate::PastDeadline, When::RolloutWatched)],
-    },
-    Row {
+    }
+    progress_deadline_passed_before {
         name: "progress-deadline-passed-before",
         about: "the same after an earlier deploy of the same manifests: applying them again changes nothing",
         with: &[
@@ -149,26 +167,26 @@ pub static SCENARIOS: &[Row] = &[
             With::OldEvery { deployment: API, fate: Fate::PastDeadline },
             new_api_pods(Fate::PastDeadline, When::RolloutWatched),
         ],
-    },
-    Row {
+    }
+    already_crashing_and_not_fixed {
         name: "already-crashing-and-not-fixed",
         about: "one dpp-api pod was in CrashLoopBackOff before; the deploy changes nothing about it",
         with: &[
             DEPLOYED_ALREADY,
             With::Old { deployment: API, pod: 0, fate: Fate::CrashLoop { exit_code: 1, restarts: 9 } },
         ],
-    },
-    Row {
+    }
+    left_over_evicted_pod {
         name: "left-over-evicted-pod",
         about: "a pod that was evicted lies about; no rollout takes it away",
         with: &[With::Old { deployment: API, pod: 0, fate: Fate::Evicted }],
-    },
-    Row {
+    }
+    ends_non_zero_on_term {
         name: "ends-non-zero-on-term",
         about: "the replaced dpp-worker pods end with exit code 1 on TERM: Error, while they are deleted",
         with: &[With::TermExitCode { deployment: Cow::Borrowed("dpp-worker"), code: 1 }],
-    },
-    Row {
+    }
+    hidden_crash_loop {
         name: "hidden-crash-loop",
         about: "a pod's crash loop hides behind its other container's word Completed",
         with: &[object(
@@ -183,16 +201,16 @@ pub static SCENARIOS: &[Row] = &[
                     {"name": "proxy", "image": "dpp-proxy:1",
                      "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}]}}"#,
         )],
-    },
-    Row {
+    }
+    crash_during_smoke {
         name: "crash-during-smoke",
         about: "a new dpp-api pod becomes ready, and crashes while the checks are made",
         with: &[
             new_api_pods(Fate::CrashLoop { exit_code: 1, restarts: 2 }, When::ApiAsked("/pricing/ssot.json")),
             answers("/pricing/ssot.json", Answer::slow(Duration::from_secs(8))),
         ],
-    },
-    Row {
+    }
+    quota_no_deployments {
         name: "quota-no-deployments",
         about: "a new namespace whose quota allows no Deployment",
         with: &[
@@ -203,16 +221,16 @@ pub static SCENARIOS: &[Row] = &[
                     "spec": {"hard": {"count/deployments.apps": "0"}}}"#,
             ),
         ],
-    },
-    Row {
+    }
+    quota_pods {
         name: "quota-pods",
         about: "the namespace's quota of pods is used up: no new pod is created",
         with: &[object(
             r#"{"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "nine", "namespace": "dpp-staging"},
                 "spec": {"hard": {"pods": "9"}}}"#,
         )],
-    },
-    Row {
+    }
+    pod_security_warns {
         name: "pod-security-warns",
         about: "the new dpp-api pods break the restricted Pod Security level, of which the namespace only warns",
         with: &[
@@ -224,13 +242,13 @@ pub static SCENARIOS: &[Row] = &[
                 "null",
             ),
         ],
-    },
-    Row {
+    }
+    pod_security_refuses {
         name: "pod-security-refuses",
         about: "the new dpp-api pods break the restricted Pod Security level, which the namespace enforces",
         with: &[MAY_ESCALATE],
-    },
-    Row {
+    }
+    refused_at_the_apply {
         name: "refused-at-the-apply",
         about: "two more Services, of which the quota has room for one: each passes the dry run alone",
         with: &[
@@ -241,5 +259,5 @@ pub static SCENARIOS: &[Row] = &[
                     "metadata": {"name": "two", "namespace": "dpp-staging"}, "spec": {"hard": {"services": "2"}}}"#,
             ),
         ],
-    },
-];
+    }
+}
