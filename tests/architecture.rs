@@ -1,4 +1,4 @@
-//! Each module imports what `src/lib.rs` lets it import, and nothing else.
+//! The rules that the sources keep: which module imports which, which do no I/O, and how long a function may be.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails here")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,19 +13,28 @@ fn named(cell: &str) -> Modules {
     Regex::new("`([a-z_]+)`").unwrap().captures_iter(cell).map(|found| found[1].to_owned()).collect()
 }
 
-/// What each module may import, by the table of `src/lib.rs`.
-fn table() -> BTreeMap<String, Modules> {
+/// The rows of the table of `src/lib.rs`: the modules, and what they may import.
+fn rows() -> Vec<(Modules, &'static str)> {
     let source = include_str!("../src/lib.rs");
     let rows = source.lines().filter_map(|line| line.strip_prefix("//! | [`"));
-    let rows: Vec<(Modules, &str)> = rows
-        .map(|row| {
-            let cells: Vec<&str> = row.split(" | ").collect();
-            let [modules, _, may] = cells[..] else { panic!("not three cells: {row}") };
-            (named(&format!("`{modules}")), may)
-        })
-        .collect();
+    let cells = rows.map(|row| {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let [modules, _, may] = cells[..] else { panic!("not three cells: {row}") };
+        (named(&format!("`{modules}")), may)
+    });
+    cells.collect()
+}
+
+/// The modules of the last row: no I/O, no clock, no environment.
+fn pure_modules() -> Modules {
+    rows().pop().unwrap().0
+}
+
+/// What each module may import, by the table of `src/lib.rs`.
+fn table() -> BTreeMap<String, Modules> {
+    let rows = rows();
     let all: Modules = rows.iter().flat_map(|(modules, _)| modules.clone()).collect();
-    let pure = &rows.last().unwrap().0;
+    let pure = pure_modules();
     let mut table = BTreeMap::new();
     for (modules, may) in &rows {
         let mut allowed = match may.strip_prefix("everything") {
@@ -41,32 +50,49 @@ fn table() -> BTreeMap<String, Modules> {
     table
 }
 
-/// The files of a module, less those of tests alone.
-fn files(module: &str) -> Vec<PathBuf> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut files, mut folders) = (vec![src.join(module).with_extension("rs")], vec![src.join(module)]);
+/// Every Rust file below a path.
+fn files_below(path: &Path) -> Vec<PathBuf> {
+    let (mut files, mut folders) = (Vec::new(), vec![path.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_dir() { folders.push(path) } else { files.push(path) }
         }
     }
-    let is_a_tests = |path: &Path| {
-        path.components().any(|part| part.as_os_str() == "tests")
-            || ["tests.rs", "fixture.rs", "hostile.rs"]
-                .iter()
-                .any(|end| path.to_str().unwrap().ends_with(end))
-    };
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files.sort();
+    files
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The files of a module, less those of tests alone.
+fn files(module: &str) -> Vec<PathBuf> {
+    let mut files = files_below(&src().join(module));
+    files.push(src().join(module).with_extension("rs"));
     files.retain(|path| path.is_file() && !is_a_tests(path));
     files
 }
 
+/// Whether a file is compiled for tests alone.
+fn is_a_tests(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "tests")
+        || ["tests.rs", "fixture.rs", "hostile.rs"].iter().any(|end| path.to_str().unwrap().ends_with(end))
+}
+
+/// A file without its tests.
+fn source(file: &Path) -> String {
+    let source = std::fs::read_to_string(file).unwrap();
+    source.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned()
+}
+
 /// The modules that a file names, but in its tests.
 fn imported(file: &Path) -> Modules {
-    let source = std::fs::read_to_string(file).unwrap();
-    let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let source = source(file);
     let paths = Regex::new(r"\bcrate::(?:([a-z_]+)|\{([^}]*)\})").unwrap();
-    let names = paths.captures_iter(source).flat_map(|found| {
+    let names = paths.captures_iter(&source).flat_map(|found| {
         let list = found.get(1).or(found.get(2)).unwrap().as_str();
         let heads = list.split(',').map(|path| path.trim().split("::").next().unwrap().to_owned());
         heads.filter(|name| !name.is_empty()).collect::<Vec<_>>()
@@ -90,4 +116,80 @@ fn each_module_imports_what_it_may() {
     let modules = include_str!("../src/lib.rs").lines().filter_map(|line| line.strip_prefix("pub mod "));
     let modules: Modules = modules.map(|line| line.trim_end_matches(';').to_owned()).collect();
     assert_eq!(modules, table.into_keys().collect());
+}
+
+#[test]
+fn every_file_belongs_to_a_module_of_the_table() {
+    let table = table();
+    for file in files_below(&src()) {
+        let path = file.strip_prefix(src()).unwrap();
+        let module = path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        let is_a_crates_root = ["lib.rs", "main.rs"].iter().any(|root| path == Path::new(root));
+        assert!(is_a_crates_root || table.contains_key(module), "{}: no row of the table", path.display());
+    }
+}
+
+/// What reads or changes anything but memory, and what tells the time.
+const IMPURE: &str = r"\b(std::(fs|env|process|thread|net)|fs_err|Instant::now|SystemTime|Timestamp::now|Zoned::now)\b|\bsleep\(|\buse std::\{[^;]*\b(fs|env|process|thread|net)\b";
+
+#[test]
+fn the_pure_modules_do_no_io_and_read_no_clock() {
+    let impure = Regex::new(IMPURE).unwrap();
+    for file in pure_modules().iter().flat_map(|module| files(module)) {
+        let source = source(&file);
+        let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = code.collect::<Vec<_>>().join("\n");
+        let found = impure.find(&code).map(|found| found.as_str());
+        assert_eq!(found, None, "{}", file.display());
+    }
+}
+
+#[test]
+#[ignore = "eleven names stand twice: they go with the typed identifiers"]
+fn no_type_has_the_name_of_another() {
+    let types = Regex::new(r"(?m)^(?:pub(?:\([^)]*\))? )?(?:struct|enum|trait|type) (\w+)").unwrap();
+    let mut where_it_is = BTreeMap::<String, Vec<PathBuf>>::new();
+    for file in files_below(&src()).into_iter().filter(|file| !is_a_tests(file)) {
+        for found in types.captures_iter(&source(&file)) {
+            where_it_is.entry(found[1].to_owned()).or_default().push(file.clone());
+        }
+    }
+    where_it_is.retain(|_, files| files.len() > 1);
+    assert!(where_it_is.is_empty(), "{where_it_is:#?}");
+}
+
+/// Each function of a file and its number of lines, from `fn` to the closing brace, as rustfmt indents them.
+fn functions(source: &str) -> Vec<(String, usize)> {
+    let begins = Regex::new(r"^( *)(?:pub(?:\([^)]*\))? )?(?:const )?fn (\w+)").unwrap();
+    let lines: Vec<&str> = source.lines().collect();
+    let mut functions = Vec::new();
+    for (first, line) in lines.iter().enumerate() {
+        let Some(found) = begins.captures(line) else { continue };
+        let is_whole = |line: &str| line.ends_with('}') || line.ends_with(';');
+        let end = format!("{}}}", &found[1]);
+        let length = lines[first..].iter().position(|line| *line == end);
+        let length = if is_whole(line) { 1 } else { length.unwrap() + 1 };
+        functions.push((found[2].to_owned(), length));
+    }
+    functions
+}
+
+#[test]
+fn no_file_is_longer_than_450_lines() {
+    for file in files_below(&src()) {
+        let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines <= 450, "{}: {lines} lines", file.display());
+    }
+}
+
+#[test]
+#[ignore = "four are longer by a few lines: they go with the typed identifiers"]
+fn no_function_is_longer_than_60_lines() {
+    let mut long = Vec::new();
+    for file in files_below(&src()) {
+        let functions = functions(&std::fs::read_to_string(&file).unwrap());
+        let of_file = functions.into_iter().filter(|(_, lines)| *lines > 60);
+        long.extend(of_file.map(|(name, lines)| format!("{}: {name}: {lines} lines", file.display())));
+    }
+    assert!(long.is_empty(), "{long:#?}");
 }
