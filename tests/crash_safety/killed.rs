@@ -118,7 +118,8 @@ fn a_manifest_that_took_its_time_begins_when_the_journal_does() {
 #[test]
 #[ignore = "strace"]
 fn what_changes_the_cluster_is_on_the_disk_before_it_is_begun() {
-    let staging = healthy();
+    // kubectl itself, which the trace knows by its path.
+    let staging = healthy().with("PATH", "");
     let (path, trace, kubectl) = (journal(&staging), staging.folder.path().join("trace"), which("kubectl"));
     let arguments = ["-s", "400", "-e", "trace=write,fdatasync,execve", "-o", trace.to_str().unwrap()];
     let paths = ["-P", path.to_str().unwrap(), "-P", kubectl.to_str().unwrap()];

@@ -18,7 +18,7 @@ const KEY: &str = "sk_test_51N0tReallyAKey";
 /// A healthy staging with a key, which the API sends back in a header and in a body.
 pub(super) fn healthy() -> Staging {
     let scenario = scenario("healthy").unwrap().answer("/v1/runs", Answer::new(200, Body::Echo));
-    Staging::on(scenario).with("STAGING_API_KEY", KEY)
+    Staging::on(scenario).remembering().with("STAGING_API_KEY", KEY)
 }
 
 /// The evidence root of a repository.

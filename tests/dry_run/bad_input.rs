@@ -77,7 +77,7 @@ fn one_malformed_input_of_each_kind() {
 
 #[test]
 fn a_secret_that_is_a_part_of_what_evidence_has_to_name() {
-    let staging = || Staging::of("healthy").with("DB_PASSWORD", "dpp-staging");
+    let staging = || Staging::of("healthy").remembering().with("DB_PASSWORD", "dpp-staging");
     let redact = staging().with("STAGING_REDACT", "DB_PASSWORD");
     let why = "STAGING_REDACT names DB_PASSWORD, whose value is a part of STAGING_NAMESPACE, which evidence has to name";
     refused(redact, &[why]).wrote_nothing();
@@ -87,7 +87,7 @@ fn a_secret_that_is_a_part_of_what_evidence_has_to_name() {
 
 #[test]
 fn a_secret_that_is_there_once_the_placeholders_are_filled_in() {
-    let staging = Staging::of("healthy").with("DB_PASSWORD", "dpp-api:v0.4");
+    let staging = Staging::of("healthy").remembering().with("DB_PASSWORD", "dpp-api:v0.4");
     let why = "k8s/api-deployment.yaml holds the value of DB_PASSWORD, which evidence must not keep";
     refused(staging.with("STAGING_REDACT", "DB_PASSWORD"), &[why]).changed_nothing();
 }
@@ -97,7 +97,7 @@ fn a_secret_that_is_a_word_of_all_evidence() {
     // Of a command, of cmd.txt, of the manifest, of the runbook, of what stands in its own place.
     for word in ["deployment", "MUTATIONS", "duration_ms", "Troubleshooting", "redacted"] {
         for input in ["STAGING_API_KEY", "DB_PASSWORD"] {
-            let staging = Staging::of("healthy").with(input, word);
+            let staging = Staging::of("healthy").remembering().with(input, word);
             let redact = if input == "DB_PASSWORD" { input } else { "" };
             let why =
                 format!("the value of {input} is a word that the evidence of every run holds, so it can't");
@@ -111,7 +111,7 @@ fn a_secret_that_is_a_word_of_all_evidence() {
 fn a_missing_program_is_named_with_how_to_get_it() {
     let programs = ["kubectl", "curl", "jq", "cat", "sed"];
     for missing in ["kubectl", "curl", "jq"] {
-        let staging = Staging::of("healthy");
+        let staging = Staging::of("healthy").remembering();
         let others: Vec<&str> = programs.into_iter().filter(|program| *program != missing).collect();
         let path = path_with(staging.folder.path(), &others);
         refused(staging.with("PATH", &path), &["1 needed program is not on PATH", missing, "get it"])
@@ -281,7 +281,7 @@ fn a_manifest_without_the_deployment_it_should_hold() {
 
 #[test]
 fn the_users_kubeconfig_is_neither_written_nor_locked() {
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     let kubeconfig = staging.folder.path().join("kubeconfig");
     let before = std::fs::read(&kubeconfig).unwrap();
     // What kubectl leaves when it was killed; with the file on its list, `config use-context` would fail at it,
@@ -296,14 +296,14 @@ fn the_users_kubeconfig_is_neither_written_nor_locked() {
 
 #[test]
 fn evidence_that_can_not_be_written_is_the_tools_own_failure() {
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     std::fs::write(staging.repository().join("evidence"), "a file in the way").unwrap();
     staging.run().exits(4).changed_nothing().says("evidence");
 }
 
 #[test]
 fn a_second_run_at_the_same_time_is_told_who_is_first() {
-    let staging = Staging::of("rollout-timeout");
+    let staging = Staging::of("rollout-timeout").remembering();
     let mut first = staging
         .command(&["run", "--rollout-timeout=60s"])
         .stderr(Stdio::piped())
@@ -327,8 +327,10 @@ fn a_second_run_at_the_same_time_is_told_who_is_first() {
 
 #[test]
 fn an_api_that_answers_html_where_json_is_expected() {
-    let ran =
-        Staging::on(healthy().answer("/health", Answer::text(200, "<html>Welcome</html>"))).run().exits(0);
+    let ran = Staging::on(healthy().answer("/health", Answer::text(200, "<html>Welcome</html>")))
+        .remembering()
+        .run()
+        .exits(0);
     assert_eq!(ran.manifest()["verdict"], "shortfall");
     assert_eq!(ran.criterion("health-body"), "not met");
     ran.says("no JSON to judge");
@@ -336,7 +338,8 @@ fn an_api_that_answers_html_where_json_is_expected() {
 
 #[test]
 fn an_api_that_redirects_is_not_followed() {
-    let ran = Staging::on(healthy().answer("/redoc", Answer::redirect(302, "/login"))).run().exits(0);
+    let ran =
+        Staging::on(healthy().answer("/redoc", Answer::redirect(302, "/login"))).remembering().run().exits(0);
     let manifest = ran.manifest();
     assert_eq!(
         (manifest["verdict"].as_str(), manifest["smoke"]["checks_passed"].as_u64()),
@@ -349,6 +352,7 @@ fn an_api_that_redirects_is_not_followed() {
 #[test]
 fn an_api_that_answers_nothing() {
     let ran = Staging::on(healthy().answer("/health", Answer::new(200, Body::Drop)))
+        .remembering()
         .option("--health-timeout=1s")
         .run()
         .exits(1);
@@ -363,7 +367,7 @@ fn an_api_that_answers_nothing() {
 
 #[test]
 fn a_certificate_that_does_not_verify() {
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     let (url, mut server) = serve_with_own_certificate(staging.folder.path());
     let ran = staging.with("STAGING_BASE_URL", &url).option("--health-timeout=1s").run().exits(1);
     server.kill().unwrap();

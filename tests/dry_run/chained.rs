@@ -6,7 +6,7 @@ use super::verified::verify;
 #[test]
 fn the_chain_of_runs_is_walked_over_days_and_a_gap_is_found() {
     // Two of one day, one of a later day, and a fourth that was refused.
-    let first = Staging::of("healthy").option("--no-apply").run().exits(0);
+    let first = Staging::of("healthy").remembering().option("--no-apply").run().exits(0);
     let root = first.evidence().parent().unwrap().to_owned();
     let second = first.staging.run().exits(0);
     for (from, to) in [(second.evidence(), "20260102"), (second.evidence().with_extension("1"), "20260102.1")]
@@ -49,7 +49,8 @@ fn the_chain_of_runs_is_walked_over_days_and_a_gap_is_found() {
 
 #[test]
 fn dates_that_go_back_are_no_gap() {
-    let first = Staging::of("healthy").option("--no-apply").with("TZ", "EAST-14").run().exits(0);
+    let first =
+        Staging::of("healthy").remembering().option("--no-apply").with("TZ", "EAST-14").run().exits(0);
     let root = first.evidence().parent().unwrap().to_owned();
     let second = first.staging.with("TZ", "WEST+10").run().exits(0);
     let _third = second.staging.run().exits(0);
@@ -59,7 +60,7 @@ fn dates_that_go_back_are_no_gap() {
 
 #[test]
 fn a_run_that_could_not_be_begun_is_no_gap() {
-    let first = Staging::of("healthy").option("--no-apply").run().exits(0);
+    let first = Staging::of("healthy").remembering().option("--no-apply").run().exits(0);
     let evidence = first.evidence();
     let root = evidence.parent().unwrap();
     let failed = first.staging.with("TMPDIR", "/nowhere").run().exits(4);

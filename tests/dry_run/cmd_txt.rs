@@ -117,12 +117,15 @@ fn is_an_applys(path: &str) -> bool {
 
 #[test]
 fn of_a_passing_run_with_a_key() {
-    every_folder_replays_the_same(Staging::of("healthy").with("STAGING_API_KEY", r#"sk_"$KEY\n`x`'&y"#), 0);
+    every_folder_replays_the_same(
+        Staging::of("healthy").remembering().with("STAGING_API_KEY", r#"sk_"$KEY\n`x`'&y"#),
+        0,
+    );
 }
 
 #[test]
 fn of_a_stopped_run() {
-    every_folder_replays_the_same(Staging::of("crash-loop"), 1);
+    every_folder_replays_the_same(Staging::of("crash-loop").remembering(), 1);
 }
 
 #[test]
@@ -144,7 +147,7 @@ fn of_a_run_that_stopped_while_it_listed_the_pods() {
 
 #[test]
 fn with_mutations_the_applies_run_again_and_only_on_the_runs_namespace() {
-    let ran = Staging::of("healthy").run().exits(0);
+    let ran = Staging::of("healthy").remembering().run().exits(0);
     let copy = moved(&ran);
     ran.staging.cluster.forget_requests();
     let replayed = replay(&ran, &copy, "deploy", true);
@@ -165,7 +168,7 @@ fn with_mutations_the_applies_run_again_and_only_on_the_runs_namespace() {
 
 #[test]
 fn a_difference_is_told_and_counted() {
-    let ran = Staging::of("healthy").run().exits(0);
+    let ran = Staging::of("healthy").remembering().run().exits(0);
     let copy = moved(&ran);
     let path = copy.join("smoke/cmd.txt");
     let text = std::fs::read_to_string(&path).unwrap();

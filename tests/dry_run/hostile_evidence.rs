@@ -42,7 +42,7 @@ fn a_value_that_no_input_takes_reaches_neither_sed_nor_curl() {
         format!(r#"{before}"metrics_url":"-K.{}"#, &rest[rest.find('"').unwrap()..])
     };
     let older = |line: String| line.replace(r#""version":"0.1.0""#, r#""version":"0.0.9""#);
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     let is_refused = |name: &str, edit: &dyn Fn(&str) -> String| {
         let moved = forged(ran, began, edit);
         moved.does_not_hold(&format!("no run is given this: {name} "));
@@ -63,7 +63,7 @@ fn a_value_that_no_input_takes_reaches_neither_sed_nor_curl() {
 
 #[test]
 fn the_key_is_sent_nowhere_else_whatever_the_journal_says_of_it() {
-    let ran = Staging::of("healthy").with("STAGING_API_KEY", KEY).run().exits(0);
+    let ran = Staging::of("healthy").remembering().with("STAGING_API_KEY", KEY).run().exits(0);
     let ours = TcpListener::bind("127.0.0.1:0").unwrap();
     let catcher = format!("http://{}", ours.local_addr().unwrap());
     let url = ran.staging.environment["STAGING_BASE_URL"].clone();
@@ -76,7 +76,7 @@ fn the_key_is_sent_nowhere_else_whatever_the_journal_says_of_it() {
 
 #[test]
 fn a_kubeconfig_that_names_the_cluster_and_its_user_otherwise_will_do() {
-    let ran = Staging::of("healthy").run().exits(0);
+    let ran = Staging::of("healthy").remembering().run().exits(0);
     let kubeconfig = ran.staging.environment["KUBECONFIG"].clone();
     let text = std::fs::read_to_string(&kubeconfig).unwrap();
     let auditors = text.replace(rehearsal::USER, "an-auditor");
@@ -116,7 +116,7 @@ fn made_up(ran: &Ran, edit: impl FnOnce(&mut Vec<Event>)) -> Moved {
 
 #[test]
 fn a_journal_without_the_context_leads_no_apply_to_another_cluster() {
-    let ran = Staging::of("healthy").run().exits(0);
+    let ran = Staging::of("healthy").remembering().run().exits(0);
     let moved = made_up(&ran, |events| {
         events.retain(|event| match &event.kind {
             EventKind::CommandStarts(intent) => intent.id != "context",
@@ -126,7 +126,7 @@ fn a_journal_without_the_context_leads_no_apply_to_another_cluster() {
     });
     moved.holds();
     // The current context of whoever replays is another cluster.
-    let other = Staging::of("healthy");
+    let other = Staging::of("healthy").remembering();
     let theirs = std::fs::read_to_string(&other.environment["KUBECONFIG"]).unwrap();
     let theirs = theirs.replace("team's staging", "prod").replace(r#""staging""#, r#""prod-cluster""#);
     let theirs = theirs.replace(r#""current-context": """#, r#""current-context": "prod""#);
@@ -160,7 +160,7 @@ fn what_stands_in_a_comment_of_cmd_txt_stays_there() {
 
 #[test]
 fn what_would_land_elsewhere_is_not_applied_and_nothing_after_a_failure() {
-    let ran = Staging::of("healthy").run().exits(0);
+    let ran = Staging::of("healthy").remembering().run().exits(0);
     let changes = ["--include-changes", "--context", "team's staging"];
     let evidence = ran.evidence();
     let elsewhere = r#"if [[ "$*" == *dry-run=server* ]]; then "$REAL" "$@" | sed 's/dpp-staging\tdpp-worker/default\tdpp-worker/'; exit "${PIPESTATUS[0]}"; fi
@@ -191,7 +191,7 @@ fn what_would_land_elsewhere_is_not_applied_and_nothing_after_a_failure() {
 
 #[test]
 fn what_the_run_took_out_is_taken_out_again_or_nothing_is_run() {
-    let staging = Staging::of("healthy").with("STAGING_REDACT", "DB_PASSWORD");
+    let staging = Staging::of("healthy").remembering().with("STAGING_REDACT", "DB_PASSWORD");
     let ran = staging.with("DB_PASSWORD", "application/json").run();
     let evidence = ran.evidence();
     ran.staging.cluster.forget_requests();

@@ -35,9 +35,9 @@ const KEY: &str = "sk_replayed_k3y";
 #[test]
 fn right_after_the_run_nothing_has_changed_and_nothing_is_written_but_the_new_folder() {
     for (staging, status) in [
-        (Staging::of("healthy").with("STAGING_API_KEY", KEY), 0),
-        (Staging::of("crash-loop"), 1),
-        (Staging::of("smoke-7-of-10"), 1),
+        (Staging::of("healthy").remembering().with("STAGING_API_KEY", KEY), 0),
+        (Staging::of("crash-loop").remembering(), 1),
+        (Staging::of("smoke-7-of-10").remembering(), 1),
         (shortened("rollout-timeout"), 1),
         (Staging::of("forbidden"), 2),
     ] {
@@ -63,7 +63,7 @@ fn right_after_the_run_nothing_has_changed_and_nothing_is_written_but_the_new_fo
 
 #[test]
 fn what_a_later_deploy_changed_is_told() {
-    let then = Then::of(Staging::of("healthy"), 0);
+    let then = Then::of(Staging::of("healthy").remembering(), 0);
     let staging = then.ran.staging.with("IMAGE_TAG", "v0.4.2.3");
     let later = staging.run().exits(0);
     let first = later.evidence().with_extension("1");
@@ -83,7 +83,7 @@ fn what_a_later_deploy_changed_is_told() {
 
 #[test]
 fn endpoints_and_replicas_that_are_gone_and_a_status_that_is_another_are_told() {
-    let then = Then::of(Staging::of("healthy"), 0);
+    let then = Then::of(Staging::of("healthy").remembering(), 0);
     then.later(&["delete", "service", "dpp-api"]);
     then.later(&["delete", "deployment", "dpp-reaper"]);
     let elsewhere = r#"exec "$REAL" "${@/%llms.txt/none.txt}""#;
@@ -98,7 +98,7 @@ fn endpoints_and_replicas_that_are_gone_and_a_status_that_is_another_are_told() 
 
 #[test]
 fn a_pod_that_is_gone_is_no_change() {
-    let then = Then::of(Staging::of("crash-loop"), 1);
+    let then = Then::of(Staging::of("crash-loop").remembering(), 1);
     let pod = then.ran.manifest()["stop"]["pod"].as_str().unwrap().to_owned();
     then.later(&["delete", "pod", &pod]);
     let told = then.replayed(&[]);
@@ -108,7 +108,7 @@ fn a_pod_that_is_gone_is_no_change() {
 
 #[test]
 fn the_key_goes_only_where_the_run_sent_it_if_whoever_replays_says_so() {
-    let then = Then::of(Staging::of("healthy").with("STAGING_API_KEY", KEY), 0);
+    let then = Then::of(Staging::of("healthy").remembering().with("STAGING_API_KEY", KEY), 0);
     let url = then.ran.staging.environment["STAGING_BASE_URL"].clone();
     let why =
         format!("left out  check.10: it sends a key: export STAGING_API_KEY, and STAGING_BASE_URL={url}");
@@ -125,7 +125,7 @@ fn the_key_goes_only_where_the_run_sent_it_if_whoever_replays_says_so() {
 
 #[test]
 fn changes_are_run_again_on_the_runs_context_and_namespace_alone() {
-    let then = Then::of(Staging::of("healthy"), 0);
+    let then = Then::of(Staging::of("healthy").remembering(), 0);
     let context = then.ran.staging.environment["STAGING_CONTEXT"].clone();
     let _told = then.replayed(&["--include-changes"]).exits(2).says("--context");
     let _told = then
@@ -157,7 +157,7 @@ fn changes_are_run_again_on_the_runs_context_and_namespace_alone() {
 
 #[test]
 fn what_can_not_be_compared_is_refused_and_nothing_is_run() {
-    let then = Then::of(Staging::of("healthy"), 0);
+    let then = Then::of(Staging::of("healthy").remembering(), 0);
     let moved = Moved::of(&then.ran);
     let delete = |text: String| text.replace("get namespaces\"", "delete namespaces --all\"");
     moved.edit("journal.jsonl", delete).with_the_sums_mended();
@@ -221,7 +221,7 @@ fn a_cluster_that_answers_no_more_is_told_once() {
 
 #[test]
 fn whoever_waits_for_a_silent_cluster_may_end_it() {
-    let then = Then::of(Staging::of("healthy"), 0);
+    let then = Then::of(Staging::of("healthy").remembering(), 0);
     // It takes connections, and that is all.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     moved_to(&then.ran.staging, silent.local_addr().unwrap());
@@ -234,7 +234,7 @@ fn whoever_waits_for_a_silent_cluster_may_end_it() {
 
 #[test]
 fn a_signal_while_the_context_is_read_is_no_unknown_context() {
-    let Then { ran, evidence } = Then::of(Staging::of("healthy"), 0);
+    let Then { ran, evidence } = Then::of(Staging::of("healthy").remembering(), 0);
     let waits = "kill -INT $PPID; exec sleep 1000";
     let staging = ran.staging.in_place_of("kubectl", waits);
     let _told =
@@ -243,7 +243,7 @@ fn a_signal_while_the_context_is_read_is_no_unknown_context() {
 
 #[test]
 fn one_that_is_interrupted_says_so_and_leaves_nothing_running() {
-    let then = Then::of(Staging::of("crash-loop"), 1);
+    let then = Then::of(Staging::of("crash-loop").remembering(), 1);
     let waits = r#"if [[ "$*" == *"rollout status"* ]]; then exec "$REAL" get pods -A --watch; fi
         exec "$REAL" "$@""#;
     let staging = then.ran.staging.in_place_of("kubectl", waits);

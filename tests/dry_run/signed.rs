@@ -25,7 +25,7 @@ fn the_signature_is_checked_by_ssh_keygen_and_by_verify() {
     let ours = key(keys.path(), "ours", "");
     let theirs = key(keys.path(), "theirs", "");
     for scenario in ["healthy", "crash-loop"] {
-        let staging = Staging::of(scenario).option(&format!("--sign-with={}", text(&ours)));
+        let staging = Staging::of(scenario).remembering().option(&format!("--sign-with={}", text(&ours)));
         let ran = staging.run();
         let moved = Moved::of(&ran);
         let public = std::fs::read_to_string(ours.with_extension("pub")).unwrap();
@@ -82,11 +82,11 @@ fn a_key_that_does_not_sign_is_refused_before_anything_is_run() {
     let keys = tempfile::tempdir().unwrap();
     let locked = key(keys.path(), "locked", "a passphrase");
     for (key, why) in [(locked, "passphrase"), (keys.path().join("none"), "No such file or directory")] {
-        let staging = Staging::of("healthy").option(&format!("--sign-with={}", text(&key)));
+        let staging = Staging::of("healthy").remembering().option(&format!("--sign-with={}", text(&key)));
         let ran = staging.run().exits(2).says("signs nothing: ").says(why).says("ssh-add -L");
         assert!(ran.staging.cluster.requests().is_empty());
     }
-    let staging = Staging::of("healthy").option("--sign-with=key");
+    let staging = Staging::of("healthy").remembering().option("--sign-with=key");
     let path = path_with(staging.folder.path(), &["kubectl", "curl", "jq", "cat", "sed"]);
     let _ran = staging.with("PATH", &path).run().exits(2).says("ssh-keygen is not found");
 }
@@ -98,7 +98,7 @@ fn a_run_that_was_interrupted_twice_is_signed_too() {
     // Told to end, it ends nothing but interrupts once more.
     let twice = "[[ $* == *'rollout status'* ]] || exec \"$REAL\" \"$@\"
         trap 'kill -INT $PPID' TERM; kill -INT $PPID; while :; do sleep 0.1 & wait; done";
-    let staging = Staging::of("healthy").in_place_of("kubectl", twice);
+    let staging = Staging::of("healthy").remembering().in_place_of("kubectl", twice);
     let ran = staging.option(&format!("--sign-with={}", text(&ours))).run().exits(130);
     let (status, said) = verify(&ran.evidence(), &["--signed-by", text(&ours.with_extension("pub"))]);
     assert!(status == Some(0) && said.contains("signed: Good \"file\" signature for "), "{said}");
@@ -107,7 +107,8 @@ fn a_run_that_was_interrupted_twice_is_signed_too() {
 #[test]
 fn a_signal_while_the_key_is_tried_ends_the_run() {
     let waits = "kill -INT $PPID; exec sleep 1000";
-    let staging = Staging::of("healthy").in_place_of("ssh-keygen", waits).option("--sign-with=key");
+    let staging =
+        Staging::of("healthy").remembering().in_place_of("ssh-keygen", waits).option("--sign-with=key");
     let ran = staging.run().exits(130).says("Ended by signal 2. Nothing was run.").wrote_nothing();
     assert!(ran.staging.cluster.requests().is_empty());
 }
@@ -118,6 +119,7 @@ fn a_run_that_can_not_be_signed_at_its_end_says_so_and_is_kept() {
     let ours = key(keys.path(), "ours", "");
     let once = "if mkdir \"$0.has signed\" 2>/dev/null; then exec \"$REAL\" \"$@\"; fi\necho 'agent refused operation' >&2; exit 255";
     let staging = Staging::of("healthy")
+        .remembering()
         .in_place_of("ssh-keygen", once)
         .option(&format!("--sign-with={}", text(&ours)));
     let ran = staging.run().exits(4).says("PASS in ").says("not signed: agent refused operation");

@@ -20,7 +20,7 @@ fn a_value_that_is_a_part_of_a_pods_name() {
 
 #[test]
 fn a_value_that_a_placeholder_brought_into_a_manifest() {
-    let staging = Staging::of("healthy").with("DB_PASSWORD", "dpp-api:v0.4");
+    let staging = Staging::of("healthy").remembering().with("DB_PASSWORD", "dpp-api:v0.4");
     holds(&staging.with("STAGING_REDACT", "DB_PASSWORD").run().exits(2));
 }
 
@@ -30,7 +30,7 @@ fn a_list_that_could_not_be_read() {
     let stray = r#"if [[ $* == *rollout* ]]; then : >"$0.rolled"; fi
         if [[ -e "$0.rolled" && $* == *'-o json'* && $* == *pods* ]]; then echo 'a word of its own'; fi
         exec "$REAL" "$@""#;
-    let ran = Staging::of("healthy").in_place_of("kubectl", stray).run().exits(4);
+    let ran = Staging::of("healthy").remembering().in_place_of("kubectl", stray).run().exits(4);
     assert!(ran.stderr.contains("could not be read"), "{}", ran.stderr);
     holds(&ran);
 }

@@ -4,12 +4,14 @@
 #![allow(dead_code, reason = "each of the tests that share this uses a part")]
 
 pub(super) mod executable;
+mod remembering;
 pub(super) mod replayed;
 pub(super) mod under_way;
 pub(super) mod zone;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -18,7 +20,7 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 use real_cluster::Real;
-use rehearsal::{Answer, Rehearsal, Scenario, Until, environment};
+use rehearsal::{Answer, Rehearsal, Scenario, Until, With, environment};
 use staging_dry_run::events::Event;
 use tempfile::TempDir;
 
@@ -135,6 +137,19 @@ impl Staging {
     }
 }
 
+impl Staging {
+    /// With a kubectl that asks the preflight's questions only once for all tests of the process: for tests whose
+    /// subject comes later.
+    pub(super) fn remembering(self) -> Self {
+        let all = self.cluster.scenario().with.iter();
+        let of_cluster: Vec<&With> = all.filter(|with| !matches!(with, With::Answer { .. })).collect();
+        let mut number = DefaultHasher::new();
+        format!("{of_cluster:?}").hash(&mut number);
+        let path = format!("{}:{}", remembering::folder().display(), self.path());
+        self.with("PATH", &path).with("REHEARSED", &number.finish().to_string())
+    }
+}
+
 impl<C: Cluster> Staging<C> {
     /// A scenario, perhaps a derived one. The folder has a space and a quote in its path.
     pub(super) fn with_cluster(scenario: Scenario) -> Self {
@@ -168,14 +183,20 @@ impl<C: Cluster> Staging<C> {
         self
     }
 
+    /// The PATH of the run.
+    fn path(&self) -> String {
+        self.environment.get("PATH").cloned().unwrap_or_else(|| std::env::var("PATH").unwrap())
+    }
+
     /// Puts a bash script in the place of a program that the run will find; `"$REAL"` in it is the real one.
     pub(super) fn in_place_of(mut self, program: &str, script: &str) -> Self {
         let bin = self.folder.path().join("in place of");
-        let real = which(program);
+        // Not what an earlier call has put there.
+        let others = self.path().replace(&format!("{}:", bin.display()), "");
+        let real = which_of(&others, program);
         let text = format!("#!/bin/bash\nREAL={}\n{script}\n", quoted(&real));
         executable(&bin.join(program), text);
-        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-        self.environment.insert("PATH".to_owned(), path);
+        self.environment.insert("PATH".to_owned(), format!("{}:{others}", bin.display()));
         self
     }
 
@@ -198,6 +219,8 @@ impl<C: Cluster> Staging<C> {
             .env("HOME", self.folder.path())
             .env("TMPDIR", std::env::temp_dir())
             .env("TZ", noon())
+            // A kubectl ends before it would pay to collect garbage.
+            .env("GOGC", "off")
             .envs(self.environment.iter().filter(|(_, value)| !value.is_empty()))
             .stdin(Stdio::null());
         command
@@ -331,8 +354,11 @@ pub(super) fn path_with(folder: &Path, programs: &[&str]) -> String {
 }
 
 pub(super) fn which(program: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap();
-    std::env::split_paths(&path)
+    which_of(&std::env::var("PATH").unwrap(), program)
+}
+
+fn which_of(path: &str, program: &str) -> PathBuf {
+    std::env::split_paths(path)
         .map(|folder| folder.join(program))
         .find(|path| path.is_file())
         .unwrap_or_else(|| panic!("{program} is not on PATH"))

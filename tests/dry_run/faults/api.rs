@@ -15,7 +15,7 @@ fn recorded(staging: Staging) -> Staging {
 
 #[test]
 fn the_key_is_in_no_argument_no_environment_and_no_file_although_the_api_echoes_it() {
-    let staging = Staging::on(healthy().answer("/v1/runs", Answer::new(200, Body::Echo)));
+    let staging = Staging::on(healthy().answer("/v1/runs", Answer::new(200, Body::Echo))).remembering();
     let started = staging.folder.path().join("started");
     let ran = recorded(staging).with("STAGING_API_KEY", API_KEY).option("-v").run().exits(0);
 
@@ -55,7 +55,7 @@ fn named_values_and_the_heads_that_open_a_session_reach_no_file() {
     );
     let login =
         Answer { set_cookie: format!("session={session}; HttpOnly").into(), ..Answer::new(200, Body::Usual) };
-    let staging = Staging::on(healthy().answer("/llms.txt", echo).answer("/redoc", login));
+    let staging = Staging::on(healthy().answer("/llms.txt", echo).answer("/redoc", login)).remembering();
     let staging = staging.with("STAGING_REDACT", "DB_PASSWORD").with("DB_PASSWORD", password);
     let ran = staging.option("-v").run().exits(0);
     assert!(!ran.stdout.contains(password) && !ran.stderr.contains(password));
@@ -78,6 +78,7 @@ fn named_values_and_the_heads_that_open_a_session_reach_no_file() {
 fn a_key_with_quotes_dollars_and_backslashes_arrives_whole() {
     let key = r#"sk_"a$HOME`id`\n'%22&<b>\"#;
     let ran = Staging::on(healthy().answer("/v1/runs", Answer::new(200, Body::Echo)))
+        .remembering()
         .with("STAGING_API_KEY", key)
         .run()
         .exits(0);
@@ -95,7 +96,8 @@ fn a_key_with_quotes_dollars_and_backslashes_arrives_whole() {
 
 #[test]
 fn curl_exits_0_on_a_503_which_passes_no_check() {
-    let ran = Staging::on(healthy().answer("/llms.txt", Answer::text(503, "down"))).run().exits(0);
+    let ran =
+        Staging::on(healthy().answer("/llms.txt", Answer::text(503, "down"))).remembering().run().exits(0);
     let manifest = ran.manifest();
     let commands = manifest["commands"].as_array().unwrap();
     let check = commands.iter().find(|command| command["id"] == "check.04").unwrap();
@@ -121,14 +123,15 @@ fn metrics_are_asked_on_their_own_port() {
 #[test]
 fn an_api_that_is_not_ready_yet_is_waited_for() {
     let not_ready = Answer::holding(503, "{\"status\":\"not_ready\",\"services\":{}}", Until::Asks(2));
-    let ran = Staging::on(healthy().answer("/readyz", not_ready)).run().exits(0);
+    let ran = Staging::on(healthy().answer("/readyz", not_ready)).remembering().run().exits(0);
     let manifest = ran.manifest();
     assert_eq!((&manifest["verdict"], times(&manifest, "gate.readyz")), (&json!("pass"), 3));
 }
 
 #[test]
 fn the_tag_latest_names_no_version_and_is_announced() {
-    let ran = Staging::of("healthy").with("IMAGE_TAG", "").run().exits(0).says("latest (the default");
+    let ran =
+        Staging::of("healthy").remembering().with("IMAGE_TAG", "").run().exits(0).says("latest (the default");
     let announced = ran.stderr.find("latest (the default").unwrap();
     assert!(announced < ran.stderr.find("2 Deploy").unwrap(), "{}", ran.stderr);
     let manifest = ran.manifest();
@@ -146,7 +149,7 @@ fn strict_exits_3_where_a_plain_run_exits_0_with_smoke_not_ok() {
         (Some(0), &json!(false), &json!(8))
     );
     assert!(plain.stdout.starts_with("Smoke: 8/10 FAIL\n"), "{}", plain.stdout);
-    let strict = Staging::of("smoke-8-of-10").option("--strict").run().exits(3).manifest();
+    let strict = Staging::of("smoke-8-of-10").remembering().option("--strict").run().exits(3).manifest();
     assert_eq!((&strict["exit_code"], &strict["verdict"]), (&json!(3), &manifest["verdict"]));
 }
 

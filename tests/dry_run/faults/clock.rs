@@ -14,7 +14,7 @@ fn a_run_over_midnight_is_of_the_day_it_began() {
     let zone = zone_where_midnight_is_in(SignedDuration::from_secs(20));
     let began = today(&zone);
     let late = healthy().new_pods("dpp-api", Fate::Ready, When::After(Duration::from_secs(25)));
-    let ran = Staging::on(late).with("TZ", &zone).run().exits(0);
+    let ran = Staging::on(late).remembering().with("TZ", &zone).run().exits(0);
     let ended = today(&zone);
     assert_ne!(began, ended, "it was to go on over midnight");
     assert_eq!(ran.evidence().file_name().unwrap().to_str(), Some(began.as_str()));
@@ -46,7 +46,7 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 #[cfg(target_os = "linux")]
 fn a_clock_that_is_set_back_changes_no_duration_and_no_order() {
     let late = healthy().new_pods("dpp-api", Fate::Ready, When::After(Duration::from_secs(2)));
-    let staging = Staging::on(late);
+    let staging = Staging::on(late).remembering();
     let (source, library) = (staging.folder.path().join("back.c"), staging.folder.path().join("back.so"));
     std::fs::write(&source, SET_BACK).unwrap();
     let built =

@@ -86,7 +86,8 @@ fn a_pod_that_was_failing_is_excused_while_the_rollout_may_mend_it() {
 #[test]
 fn a_left_over_failed_pod_no_rollout_mends_is_a_stop_at_the_end() {
     let ended = json!({"terminated": {"exitCode": 1, "reason": "Error"}});
-    let ran = Staging::on(healthy().with(lone_pod("dpp-migrate", "Failed", &ended))).run().exits(1);
+    let ran =
+        Staging::on(healthy().with(lone_pod("dpp-migrate", "Failed", &ended))).remembering().run().exits(1);
     let manifest = ran.manifest();
     let stop = &manifest["stop"];
     assert_eq!(
@@ -98,7 +99,12 @@ fn a_left_over_failed_pod_no_rollout_mends_is_a_stop_at_the_end() {
 
 #[test]
 fn without_an_apply_nothing_mends_a_failing_pod() {
-    let ran = Staging::of("already-crashing-and-fixed").option("--no-apply").run().exits(1).changed_nothing();
+    let ran = Staging::of("already-crashing-and-fixed")
+        .remembering()
+        .option("--no-apply")
+        .run()
+        .exits(1)
+        .changed_nothing();
     let manifest = ran.manifest();
     assert_eq!(manifest["stop"]["rule"], 2);
     assert_eq!(manifest["excused"], json!([]), "no deploy may mend it");
@@ -134,7 +140,10 @@ fn a_command_that_a_stop_ended_refuses_nothing() {
 #[test]
 fn a_pods_hostile_name_is_no_path() {
     let ended = json!({"terminated": {"exitCode": 1, "reason": "Error"}});
-    let ran = Staging::on(healthy().with(lone_pod("../../../../escaped", "Failed", &ended))).run().exits(1);
+    let ran = Staging::on(healthy().with(lone_pod("../../../../escaped", "Failed", &ended)))
+        .remembering()
+        .run()
+        .exits(1);
     assert_eq!(ran.manifest()["stop"]["rule"], 2);
     let found = files_below(ran.staging.folder.path());
     assert!(found.keys().all(|name| !name.contains("escaped")), "{:?}", found.keys());
@@ -147,7 +156,7 @@ fn pods_that_are_never_created_are_named_by_the_deployments_condition() {
     let refused = "exceeded quota: pods, requested: pods=1, used: pods=10, limited: pods=10";
     let scenario =
         healthy().new_pods("dpp-worker", Fate::NotCreated { message: refused.into() }, When::RolloutWatched);
-    let ran = Staging::on(scenario).option("--rollout-timeout=5s").run().exits(1);
+    let ran = Staging::on(scenario).remembering().option("--rollout-timeout=5s").run().exits(1);
     let stop = &ran.manifest()["stop"];
     assert_eq!((&stop["rule"], &stop["command"]), (&json!(1), &json!("rollout.worker")));
     let observed = stop["observed"].as_str().unwrap();
@@ -159,7 +168,7 @@ fn pods_that_are_never_created_are_named_by_the_deployments_condition() {
 #[test]
 fn a_progress_deadline_that_passed_is_told_from_a_timeout() {
     let scenario = healthy().new_pods("dpp-api", Fate::PastDeadline, When::RolloutWatched);
-    let ran = Staging::on(scenario).run().exits(1).says("exceeded its progress deadline");
+    let ran = Staging::on(scenario).remembering().run().exits(1).says("exceeded its progress deadline");
     let stop = &ran.manifest()["stop"];
     assert_eq!((&stop["rule"], &stop["command"]), (&json!(1), &json!("rollout.api")));
     assert!(stop["observed"].as_str().unwrap().contains("exceeded its progress deadline"), "{stop}");
@@ -176,6 +185,7 @@ fn an_apply_is_not_atomic_within_its_file() {
         )
     };
     let staging = Staging::of("healthy")
+        .remembering()
         .manifest("worker-deployment.yaml", |text| text + &extra("one") + &extra("two"));
     let ran =
         staging.run().exits(1).says("field is immutable").says("its apply failed, but had already changed");
@@ -189,6 +199,7 @@ fn an_apply_is_not_atomic_within_its_file() {
 #[test]
 fn no_apply_applies_nothing_and_still_judges() {
     let ran = Staging::of("healthy")
+        .remembering()
         .with("IMAGE_TAG", "v0.4.2.1")
         .option("--no-apply")
         .run()
@@ -201,6 +212,7 @@ fn no_apply_applies_nothing_and_still_judges() {
 
     let broken = healthy().answer("/readyz", Answer::text(503, "{}"));
     Staging::on(broken)
+        .remembering()
         .option("--no-apply")
         .option("--health-timeout=1s")
         .run()

@@ -10,7 +10,7 @@ use staging_dry_run::verify::{TrustAnchors, verify};
 #[test]
 fn an_answer_that_does_not_fit_ends_the_run_and_what_is_kept_is_true() {
     let long = Answer::new(200, Body::Text("x".repeat(4 << 20).into()));
-    let staging = Staging::on(healthy().answer("/llms.txt", long));
+    let staging = Staging::on(healthy().answer("/llms.txt", long)).remembering();
     let output = through_bash(&staging, "ulimit -f 3072; exec \"$0\" run");
     let ran = staging.ran(output).exits(4).says("INCOMPLETE").says("File too large");
     let ran = ran.says("k8s/reaper-deployment.yaml was applied");
@@ -23,7 +23,7 @@ fn an_answer_that_does_not_fit_ends_the_run_and_what_is_kept_is_true() {
 
 #[test]
 fn a_run_whose_end_could_not_be_written_is_not_begun() {
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     let output = through_bash(&staging, "ulimit -f 1024; exec \"$0\" run");
     let ran = staging.ran(output).exits(4).changed_nothing().says("no reserve in ").says("File too large");
     assert!(ran.staging.cluster.api_requests().is_empty());

@@ -47,14 +47,14 @@ fn a_run_without_a_repository_says_why_there_is_no_commit() {
 #[test]
 fn what_git_says_of_why_it_tells_no_commit_is_kept() {
     let dubious = "echo 'fatal: detected dubious ownership in repository' >&2; exit 128";
-    let ran = Staging::of("healthy").in_place_of("git", dubious).run().exits(0);
+    let ran = Staging::of("healthy").remembering().in_place_of("git", dubious).run().exits(0);
     let why = "git tells no commit: fatal: detected dubious ownership in repository";
     assert_eq!(ran.manifest()["git"]["why"], why);
 }
 
 #[test]
 fn a_run_without_git_needs_none() {
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     let path = path_with(staging.folder.path(), &["kubectl", "curl", "jq", "cat", "sed"]);
     let ran = staging.with("PATH", &path).run().exits(0);
     assert_eq!(ran.manifest()["git"]["why"], "git is not on PATH");
@@ -73,7 +73,7 @@ fn a_run_in_a_repository_names_the_commit_and_whether_the_manifests_differ_from_
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     git(&staging, &["init", "-q", "-b", "main"]);
     git(&staging, &["add", "."]);
     git(&staging, &["commit", "-q", "-m", "Begin"]);
@@ -97,7 +97,7 @@ fn a_run_in_a_repository_names_the_commit_and_whether_the_manifests_differ_from_
 
 #[test]
 fn a_second_run_of_a_day_leaves_the_first_untouched_and_names_it() {
-    let first = Staging::of("healthy").run().exits(0);
+    let first = Staging::of("healthy").remembering().run().exits(0);
     let (folder, before) = (first.evidence(), files_below(&first.evidence()));
     let run_id = first.manifest()["run_id"].clone();
 
@@ -146,7 +146,7 @@ fn the_umask_decides_who_may_read_the_evidence_and_private_lets_nobody() {
 
 #[test]
 fn two_runs_with_evidence_folders_of_their_own_go_on_side_by_side() {
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     let folders = ["evidence/one", "evidence/other"];
     let runs = folders.map(|folder| {
         let mut run = staging.command(&["run", "--evidence", folder]);
@@ -166,7 +166,7 @@ fn two_runs_with_evidence_folders_of_their_own_go_on_side_by_side() {
 
 #[test]
 fn no_link_is_followed_out_of_the_evidence() {
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     let (outside, root) =
         (staging.folder.path().join("outside"), staging.repository().join("evidence/staging"));
     std::fs::create_dir_all(&root).unwrap();
@@ -232,7 +232,7 @@ fn standard_output_is_the_four_last_lines() {
 
 #[test]
 fn preflight_and_smoke_leave_nothing_behind() {
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     let temporary = staging.folder.path().join("temporary");
     std::fs::create_dir(&temporary).unwrap();
     let ran = staging.with("TMPDIR", temporary.to_str().unwrap()).asks("preflight");
@@ -251,7 +251,7 @@ fn preflight_and_smoke_leave_nothing_behind() {
 
 #[test]
 fn a_closed_pipe_ends_nothing() {
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     let output = through_bash(&staging, "\"$0\" run 2>&1 | head -1; exit \"${PIPESTATUS[0]}\"");
     let ran = staging.ran(output).exits(0);
     assert_eq!((ran.stdout.lines().count(), &ran.manifest()["verdict"]), (1, &json!("pass")));
@@ -260,7 +260,7 @@ fn a_closed_pipe_ends_nothing() {
 
 #[test]
 fn no_terminal_and_no_standard_streams_are_needed() {
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     let output = through_bash(&staging, "exec \"$0\" run <&- >&- 2>&-");
     let ran = staging.ran(output).exits(0);
     assert_eq!((ran.stdout.as_str(), &ran.manifest()["verdict"]), ("", &json!("pass")));
@@ -270,7 +270,7 @@ fn no_terminal_and_no_standard_streams_are_needed() {
 
 #[test]
 fn plan_runs_nothing_and_lists_every_command_of_a_run() {
-    let staging = Staging::of("healthy").with("STAGING_API_KEY", API_KEY);
+    let staging = Staging::of("healthy").remembering().with("STAGING_API_KEY", API_KEY);
     let path = path_with(staging.folder.path(), &[]);
     let plan = staging.with("PATH", &path).asks("plan").exits(0).wrote_nothing();
     assert!(plan.staging.cluster.requests().is_empty());
@@ -295,7 +295,7 @@ fn plan_runs_nothing_and_lists_every_command_of_a_run() {
 
 #[test]
 fn without_arguments_it_names_the_inputs_and_does_nothing() {
-    let staging = Staging::of("healthy");
+    let staging = Staging::of("healthy").remembering();
     let output = staging.command(&[]).output().unwrap();
     let ran = staging.ran(output).exits(2).changed_nothing().wrote_nothing();
     assert!(ran.staging.cluster.requests().is_empty());

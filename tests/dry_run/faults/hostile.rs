@@ -31,7 +31,7 @@ fn a_hostile_log_does_not_steer_the_terminal_and_is_kept_byte_for_byte() {
     let log = [b"before\n", HOSTILE, b"\n"].concat();
     let fate = Fate::CrashLoop { exit_code: 1, restarts: 2 };
     let scenario = healthy().new_pods("dpp-api", fate, When::RolloutWatched).with(With::Log(log.into()));
-    let ran = at_a_terminal(Staging::on(scenario)).exits(1).says("its last words");
+    let ran = at_a_terminal(Staging::on(scenario).remembering()).exits(1).says("its last words");
     steers_nothing(&ran.stderr);
     let kept = std::fs::read(ran.evidence().join("dump_logs/app_logs_tail.txt")).unwrap();
     assert!(kept.windows(HOSTILE.len()).any(|window| window == HOSTILE), "{}", kept.escape_ascii());
@@ -62,7 +62,7 @@ fn a_hostile_answer_does_not_steer_the_terminal_and_is_kept_byte_for_byte() {
     let answer =
         [b"HTTP/1.1 200 ", HOSTILE, b"\r\nX-Theirs: ", HOSTILE, b"\r\nConnection: close\r\n\r\n", HOSTILE]
             .concat();
-    let staging = Staging::of("healthy").with("STAGING_BASE_URL", &answering(answer.clone()));
+    let staging = Staging::of("healthy").remembering().with("STAGING_BASE_URL", &answering(answer.clone()));
     let ran = at_a_terminal(staging).exits(0);
     steers_nothing(&ran.stderr);
     let kept = std::fs::read(ran.evidence().join("smoke/responses/04-llms-txt.http")).unwrap();
@@ -75,8 +75,9 @@ fn a_hostile_message_of_kubectl_does_not_steer_the_terminal_and_is_kept_byte_for
         "if [[ $* != 'apply -f -' ]]; then exec \"$REAL\" \"$@\"; fi; printf '%b' '{0}\\n'; printf 'error: %b' '{0}\\n' >&2; exit 1",
         HOSTILE.escape_ascii()
     );
-    let ran =
-        at_a_terminal(Staging::of("healthy").in_place_of("kubectl", &script)).exits(1).says("STOP by rule 1");
+    let ran = at_a_terminal(Staging::of("healthy").remembering().in_place_of("kubectl", &script))
+        .exits(1)
+        .says("STOP by rule 1");
     steers_nothing(&ran.stderr);
     for file in ["deploy/stdout.log", "deploy/stderr.log"] {
         let kept = std::fs::read(ran.evidence().join(file)).unwrap();

@@ -25,13 +25,14 @@ fn rollout_that_tells(ends_at: u32) -> Staging {
         while ((got < {ends_at})); do sleep 0.1 & wait; done
         exit 7"
     );
-    Staging::of("healthy").in_place_of("kubectl", &script)
+    Staging::of("healthy").remembering().in_place_of("kubectl", &script)
 }
 
 #[test]
 fn an_interrupted_run_says_so_and_leaves_no_child() {
     for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15), (Signal::HUP, 1)] {
-        let run = UnderWay::start(Staging::of("rollout-timeout"), &["run", "-v"]).until("> rollout.api ");
+        let run = UnderWay::start(Staging::of("rollout-timeout").remembering(), &["run", "-v"])
+            .until("> rollout.api ");
         let folder = run.staging.folder.path().to_owned();
         assert!(cfg!(not(target_os = "linux")) || !left_running(&folder).is_empty());
         let ran = run.signal(signal).ends().exits(128 + number);
@@ -49,7 +50,7 @@ fn an_interrupted_run_says_so_and_leaves_no_child() {
 
 #[test]
 fn an_interrupted_preflight_or_smoke_is_no_success() {
-    let hangs = || Staging::on(healthy().answer("/readyz", Answer::new(200, Body::Hang)));
+    let hangs = || Staging::on(healthy().answer("/readyz", Answer::new(200, Body::Hang))).remembering();
     let ran = |staging: Staging, subcommand: &str, words: &str| {
         let run = UnderWay::start(staging, &[subcommand, "-v"]).until(words);
         let ran = run.signal(Signal::INT).ends().exits(130).wrote_nothing();
@@ -61,7 +62,7 @@ fn an_interrupted_preflight_or_smoke_is_no_success() {
 
     // All ten checks are answered by then.
     let slow = Answer { takes: Duration::from_millis(400), ..Answer::new(200, Body::Usual) };
-    ran(Staging::on(healthy().answer("/health", slow)), "smoke", "> latency.health ");
+    ran(Staging::on(healthy().answer("/health", slow)).remembering(), "smoke", "> latency.health ");
 }
 
 #[test]

@@ -32,7 +32,8 @@ fn is_nowhere(ran: &super::Ran, key: &str) {
 #[test]
 fn a_key_that_is_cut_at_every_byte_is_taken_out_of_an_answer() {
     let (body, times) = cut_at_every_byte();
-    let staging = Staging::on(healthy().answer("/llms.txt", Answer::new(200, Body::Text(body.into()))));
+    let staging =
+        Staging::on(healthy().answer("/llms.txt", Answer::new(200, Body::Text(body.into())))).remembering();
     let ran = staging.with("STAGING_API_KEY", API_KEY).option("-v").run().exits(0);
     is_nowhere(&ran, API_KEY);
     is_nowhere(&ran, &API_KEY[..API_KEY.len() / 2]);
@@ -49,7 +50,8 @@ fn a_key_in_a_log_and_in_what_describe_prints_is_taken_out() {
     pod["spec"]["containers"][0]["env"] = json!([{"name": "KEY", "value": API_KEY}]);
     let scenario =
         healthy().with(With::Object(pod.to_string().into())).with(With::Log(log.into_bytes().into()));
-    let ran = Staging::on(scenario).with("STAGING_API_KEY", API_KEY).option("-v").run().exits(1);
+    let ran =
+        Staging::on(scenario).remembering().with("STAGING_API_KEY", API_KEY).option("-v").run().exits(1);
     is_nowhere(&ran, API_KEY);
     let manifest = ran.manifest();
     for file in ["dump_logs/k8s_describe.txt", "deploy/out/objects.after.out", "dump_logs/app_logs_tail.txt"]
@@ -62,7 +64,7 @@ fn a_key_in_a_log_and_in_what_describe_prints_is_taken_out() {
 
 #[test]
 fn a_manifest_that_holds_the_key_is_refused_and_not_kept() {
-    let staging = Staging::of("healthy").with("STAGING_API_KEY", API_KEY);
+    let staging = Staging::of("healthy").remembering().with("STAGING_API_KEY", API_KEY);
     let ran = staging.manifest("api-deployment.yaml", |text| text + "# " + API_KEY + "\n").run();
     let ran = ran.exits(2).changed_nothing();
     let ran = ran.says("k8s/api-deployment.yaml holds the value of STAGING_API_KEY");
