@@ -1,4 +1,4 @@
-//! How kubectl, curl and the system really behave: each trap that concerns the whole program, by its name.
+//! How kubectl, curl and the system really behave: each fault that concerns the whole program, by its name.
 
 mod api;
 mod clock;

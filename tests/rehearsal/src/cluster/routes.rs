@@ -137,14 +137,10 @@ fn target(path: &str) -> Option<Target<'_>> {
     Some(Target { kind, namespace, name, subresource })
 }
 
-fn on_objects(
-    cluster: &Arc<Cluster>,
-    request: &Request<'_>,
-    target: &Target<'_>,
-) -> Result<Response<Body>, Refusal> {
-    let query = &request.query;
-    let watch = matches!(query.get("watch"), "true" | "1");
-    let verb = match (request.method, target.name) {
+/// What a request asks to be done, as RBAC names it.
+fn verb(request: &Request<'_>, target: &Target<'_>) -> Result<&'static str, Refusal> {
+    let watch = matches!(request.query.get("watch"), "true" | "1");
+    Ok(match (request.method, target.name) {
         ("GET", "") if watch => "watch",
         ("GET", "") => "list",
         ("GET", _) => "get",
@@ -153,7 +149,16 @@ fn on_objects(
         ("PUT", _) => "update",
         ("DELETE", _) => "delete",
         _ => return Err(errors::unknown(request.method, request.path)),
-    };
+    })
+}
+
+fn on_objects(
+    cluster: &Arc<Cluster>,
+    request: &Request<'_>,
+    target: &Target<'_>,
+) -> Result<Response<Body>, Refusal> {
+    let query = &request.query;
+    let verb = verb(request, target)?;
     let Target { kind, namespace, name, subresource } = *target;
     let mut world = cluster.world();
     if reviews::takes(kind) {

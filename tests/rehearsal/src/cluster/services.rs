@@ -26,6 +26,18 @@ pub(crate) fn update_endpoints(world: &mut World, place: &str) {
     }
 }
 
+fn endpoint(pod: &Value, place: &str) -> Value {
+    let (ready, going) = (pods::is_ready(pod), pods::is_going(pod));
+    json!({
+        "addresses": [pod["status"]["podIP"]],
+        "conditions": {"ready": ready && !going, "serving": ready, "terminating": going},
+        "nodeName": pod["spec"]["nodeName"],
+        "targetRef": {
+            "kind": "Pod", "name": pod["metadata"]["name"], "namespace": place, "uid": pod["metadata"]["uid"],
+        },
+    })
+}
+
 fn slice(world: &World, service: &Value, behind: &[&std::sync::Arc<Value>]) -> Value {
     let name = text(service, "/metadata/name");
     let slice_name = format!("{name}-{}", suffix(text(service, "/metadata/uid")));
@@ -37,21 +49,7 @@ fn slice(world: &World, service: &Value, behind: &[&std::sync::Arc<Value>]) -> V
     }
     labels["endpointslice.kubernetes.io/managed-by"] = json!("endpointslice-controller.k8s.io");
     labels["kubernetes.io/service-name"] = json!(name);
-    let endpoints: Vec<Value> = behind
-        .iter()
-        .map(|pod| {
-            let (ready, going) = (pods::is_ready(pod), pods::is_going(pod));
-            json!({
-                "addresses": [pod["status"]["podIP"]],
-                "conditions": {"ready": ready && !going, "serving": ready, "terminating": going},
-                "nodeName": pod["spec"]["nodeName"],
-                "targetRef": {
-                    "kind": "Pod", "name": pod["metadata"]["name"], "namespace": place,
-                    "uid": pod["metadata"]["uid"],
-                },
-            })
-        })
-        .collect();
+    let endpoints: Vec<Value> = behind.iter().map(|pod| endpoint(pod, place)).collect();
     let ports: Vec<Value> = list(service, "/spec/ports")
         .iter()
         .filter_map(|port| {

@@ -29,6 +29,20 @@ type Column = (&'static str, bool);
 
 const AGE: Column = ("Age", false);
 
+/// Of an event: its name comes last.
+const EVENT: &[Column] = &[
+    ("Last Seen", false),
+    ("Type", false),
+    ("Reason", false),
+    ("Object", false),
+    ("Subobject", true),
+    ("Source", true),
+    ("Message", false),
+    ("First Seen", true),
+    ("Count", true),
+    ("Name", true),
+];
+
 fn columns(kind: &Kind) -> Vec<Column> {
     let mut columns = vec![("Name", false)];
     columns.extend(match kind.kind {
@@ -82,18 +96,7 @@ fn columns(kind: &Kind) -> Vec<Column> {
             AGE,
         ],
         "Event" => {
-            return vec![
-                ("Last Seen", false),
-                ("Type", false),
-                ("Reason", false),
-                ("Object", false),
-                ("Subobject", true),
-                ("Source", true),
-                ("Message", false),
-                ("First Seen", true),
-                ("Count", true),
-                ("Name", true),
-            ];
+            return EVENT.to_vec();
         }
         "Role" | "ClusterRole" => return vec![("Name", false), ("Created At", false)],
         _ => &[AGE],
