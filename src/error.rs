@@ -1,38 +1,44 @@
-//! What can go wrong with the tool itself.
+//! The program's own failures.
+//!
+//! Each of them ends the run with exit code 4; a result of the run is never one of them.
 
 use std::io;
 
 use crate::exec::SpawnError;
+use crate::runbook::StepId;
 
-/// The tool's own failure: exit 4.
+/// A failure of the program itself: exit code 4.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Evidence could not be written or read back.
     #[error("evidence could not be kept: {0}")]
     Evidence(#[from] io::Error),
-    /// A program that was found could not be started.
+    /// A program that was found on PATH could not be started.
     #[error(transparent)]
     Start(#[from] SpawnError),
-    /// What a program printed is not what it prints.
+    /// A program printed output that its format does not allow.
     #[error(transparent)]
     Unreadable(#[from] crate::facts::Unreadable),
-    /// A row's command could not be made into one.
+    /// The command of a step could not be expanded.
     #[error("the command of {id} can't be run: {why}")]
     Row {
-        /// The row.
-        id: String,
+        /// The step.
+        id: StepId,
         /// Why.
         why: String,
     },
+    /// A value to redact occurs in a word that decides the verdict.
+    #[error("a value to redact stands where a word decides, so the run can't be judged: {0}")]
+    Redacted(String),
     /// The sums could not be signed.
     #[error(transparent)]
     Signature(#[from] crate::signature::SignatureError),
-    /// Something of ours that can't be set up.
+    /// A part of the program could not be set up.
     #[error("{what}: {cause}")]
     Setup {
-        /// What.
+        /// The part that failed.
         what: &'static str,
-        /// What the system said.
+        /// The system's error.
         cause: String,
     },
 }

@@ -1,25 +1,25 @@
-//! Carries out the Staging Dry Run Runbook with the real `kubectl`, `curl` and `jq`, keeps every byte they
+//! Carries out the Staging Dry Run Runbook with the real `kubectl`, `curl` and `jq`, records every byte they
 //! print as evidence, and derives a verdict from that evidence alone.
 //!
 //! The modules, and what each may import:
 //!
-//! | module | what it holds | may import |
+//! | module | what it does | may import |
 //! | --- | --- | --- |
-//! | [`cli`] | options, and what they ask for | everything |
-//! | [`run`] | the procedure, one file a phase | everything but `cli`, `verify` and `replay` |
-//! | [`replay`] | runs again what a run ran, and compares | everything but `cli`, `run` and `report` |
-//! | [`verify`] | whether evidence holds, offline | `evidence`, `signature`, `inputs`, `exec`, pure modules |
-//! | [`report`] | the only printer; consumes events and what was found | `verify`, `replay`, pure modules |
-//! | [`session`] | what it takes to perform a command: environment, kubeconfig, signals, clock | `exec`, `evidence`, `inputs`, `error`, pure modules |
-//! | [`signature`] | ssh-keygen's signature of the sums | `evidence`, `exec`, pure modules |
-//! | [`evidence`] | the only writer of the evidence tree | pure modules |
-//! | [`exec`] | starting and ending subprocesses; the only user of `duct` | pure modules |
-//! | [`tools`] | what a run runs with | `exec`, pure modules |
-//! | [`inputs`] | what a run was given | pure modules |
-//! | [`error`] | why a run can't go on | `exec`, `signature`, pure modules |
-//! | [`runbook`], [`command`], [`facts`], [`moment`], [`events`], [`interpret`], [`run_state`], [`verdict`], [`manifest`], [`documents`] | no I/O, no clock, no environment: the pure modules | pure modules |
+//! | [`cli`] | parses the command line and calls the module that does the work | everything |
+//! | [`run`] | carries out the procedure, one file per phase | everything but `cli`, `verify` and `replay` |
+//! | [`replay`] | re-runs a recorded run's commands and compares their output | everything but `cli`, `run` and `report` |
+//! | [`verify`] | verifies evidence offline | `evidence`, `signature`, `inputs`, `exec`, pure modules |
+//! | [`report`] | prints events and results; the only module that prints, except for help and usage errors | `verify`, `replay`, pure modules |
+//! | [`session`] | runs one command: environment, kubeconfig, signals, clock | `exec`, `evidence`, `inputs`, `error`, pure modules |
+//! | [`signature`] | signs the checksums with ssh-keygen, and verifies signatures | `evidence`, `exec`, pure modules |
+//! | [`evidence`] | writes the evidence tree; the only module that does | pure modules |
+//! | [`exec`] | starts and ends subprocesses; the only user of `duct` | pure modules |
+//! | [`tools`] | finds the programs that a run uses | `exec`, pure modules |
+//! | [`inputs`] | reads and checks the inputs of a run | pure modules |
+//! | [`error`] | describes why a run can't continue | `exec`, `signature`, pure modules |
+//! | [`runbook`], [`command`], [`facts`], [`moment`], [`plan`], [`schema`], [`events`], [`interpret`], [`run_state`], [`verdict`], [`manifest`], [`documents`] | no I/O, no clock, no environment: the pure modules | pure modules |
 //!
-//! A test reads this table.
+//! `tests/architecture.rs` parses this table and checks the imports against it.
 
 pub mod cli;
 pub mod command;
@@ -29,15 +29,19 @@ pub mod events;
 pub mod evidence;
 pub mod exec;
 pub mod facts;
+#[cfg(test)]
+mod fixture;
 pub mod inputs;
 pub mod interpret;
 pub mod manifest;
 pub mod moment;
+pub mod plan;
 pub mod replay;
 pub mod report;
 pub mod run;
 pub mod run_state;
 pub mod runbook;
+pub mod schema;
 pub mod session;
 pub mod signature;
 pub mod tools;

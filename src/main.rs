@@ -1,4 +1,4 @@
-//! The `staging-dry-run` program: see the library for what it is made of.
+//! The `staging-dry-run` program. The library, `staging_dry_run`, contains all of its code.
 
 use std::panic;
 use std::process::ExitCode;

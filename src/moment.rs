@@ -1,4 +1,6 @@
-//! A moment of the run, to the millisecond, in UTC.
+//! Moments of a run, in UTC with millisecond precision, and durations.
+//!
+//! A moment is always printed with three decimal digits, so lines compare as text.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,28 +9,30 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A moment, printed as `2026-11-23T16:19:52.085Z`: always three digits after the point, so lines compare.
+/// A point in time, printed as `2026-11-23T16:19:52.085Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub Timestamp);
 
 impl Moment {
-    /// `2026-11-23T16:20:00Z`
+    /// Returns the moment without its fraction, as `2026-11-23T16:20:00Z`.
     pub fn to_seconds(self) -> String {
         self.0.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
-    /// `2026-11-24 01:20:00 KST`: Korea has kept UTC+9 without summer time since 1988.
+    /// Returns the moment in Korean time, as `2026-11-24 01:20:00 KST`.
+    ///
+    /// Korea has used UTC+9 without daylight saving time since 1988.
     pub fn to_kst(self) -> String {
         let korea = TimeZone::fixed(Offset::constant(9));
         self.0.to_zoned_datetime(korea).strftime("%Y-%m-%d %H:%M:%S KST").to_string()
     }
 
-    /// `16:19:52.085`
+    /// Returns the time of day in UTC, as `16:19:52.085`.
     pub fn to_clock(self) -> String {
         self.0.strftime("%H:%M:%S%.3f").to_string()
     }
 
-    /// Milliseconds from an earlier moment to this one; 0 if that one is later.
+    /// Returns the milliseconds from an earlier moment to this one; 0 if `earlier` is later.
     pub fn millis_since(self, earlier: Self) -> u64 {
         u64::try_from(self.0.as_millisecond() - earlier.0.as_millisecond()).unwrap_or(0)
     }
@@ -53,12 +57,13 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-/// A duration in whole milliseconds, as the journal has it.
+/// Returns a duration in whole milliseconds, the unit of the journal.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A duration as Go and kubectl write it: `90s`, `5m`, `1h30m`; longer than none.
+/// Parses a duration as Go and kubectl write it (`90s`, `5m`, `1h30m`); returns `None` for zero and other
+/// text.
 pub fn go_duration(text: &str) -> Option<Duration> {
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || b"hms".contains(&byte));
     let parsed = if plain { text.parse::<SignedDuration>().ok() } else { None };

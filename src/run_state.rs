@@ -1,6 +1,10 @@
-//! What a run has recorded so far: a fold over its events, and all that a verdict may look at.
+//! The state of a run: a fold over its events.
+//!
+//! A verdict depends on nothing else. `run` folds each event as it records it, and `verify` folds the
+//! journal, so both judge the same state.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::events::{
     Began, Conclusion, Event, EventKind, FailingPod, Intent, ManifestFile, Outcome, Redaction, Sighting,
@@ -9,133 +13,189 @@ use crate::events::{
 use crate::facts::apply::Applied;
 use crate::facts::context::Context;
 use crate::facts::curl::Transfer;
-use crate::facts::deployments::Deployment;
+use crate::facts::deployments::DeploymentStatus;
 use crate::facts::dry_run::Landing;
 use crate::facts::endpoints::ServiceEndpoints;
 use crate::facts::pods::{Failing, Pod};
 use crate::facts::rollout::Ending;
 use crate::moment::Moment;
-use crate::runbook;
+use crate::runbook::{CheckNumber, Document, NotARunbook, Runbook, StepId};
 
-/// The fold over a run's events.
+/// The state of a run, built from its events.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs)]
 pub struct RunState {
+    /// When the run started, and its inputs; `None` before the `run-began` event.
     pub began: Option<(Moment, Began)>,
+    /// The runbook that is carried out and judged by; it has no steps until the journal contains the
+    /// document.
+    pub runbook: Arc<Runbook>,
+    /// Why the journal's document is not a runbook; `None` if it is one, or was not read.
+    pub not_a_runbook: Option<NotARunbook>,
+    /// The Kubernetes manifests that were read.
     pub manifests: Vec<ManifestFile>,
+    /// The programs that were found on PATH.
     pub tools: Vec<Tool>,
+    /// The versions that the programs printed.
     pub versions: Vec<ToolVersion>,
-    /// Every command, in the journal's order; one that was done several times stands several times.
+    /// Every command, in the journal's order; a repeated command occurs once for each repetition.
     pub commands: Vec<CommandRecord>,
+    /// The kubeconfig context; `None` before it was read.
     pub context: Option<Context>,
+    /// The version of the API server; `None` if it was not read.
     pub server_version: Option<String>,
+    /// The user name that the cluster reports; `None` if it was not read.
     pub cluster_user: Option<String>,
+    /// The UID of each Namespace that was asked for; `None` if it could not be read.
     pub uids: BTreeMap<String, Option<String>>,
-    pub permissions: Vec<Answer>,
+    /// The answers of `kubectl auth can-i`.
+    pub permissions: Vec<PermissionAnswer>,
+    /// For each rendered manifest, the names of the placeholders that are left.
     pub placeholders_left: Vec<(String, Vec<String>)>,
+    /// The results of the server-side dry runs.
     pub landings: Vec<Landed>,
+    /// The number of pods and the failing pods before any change; `None` if the pods were not read.
     pub pods_before: Option<(usize, Vec<FailingPod>)>,
+    /// Each Deployment's `metadata.generation` before the apply.
     pub generations_before: BTreeMap<String, i64>,
+    /// Each Deployment's `metadata.generation` after the apply.
     pub generations_applied: BTreeMap<String, i64>,
+    /// For each applied manifest, the result of each object.
     pub applied: Vec<(String, Vec<Applied>)>,
+    /// The rollouts that ended.
     pub rollouts: Vec<Rollout>,
+    /// The sightings with their conclusions.
     pub sightings: Vec<JudgedSighting>,
+    /// When the pods were read after the rollouts, and the pods; `None` if they were not read.
     pub pods_after: Option<(Moment, Vec<Pod>)>,
-    pub deployments_after: Option<Vec<Deployment>>,
+    /// The Deployments after the rollouts, or at a STOP; `None` if they were not read.
+    pub deployments_after: Option<Vec<DeploymentStatus>>,
+    /// The Services of the manifests with their endpoints; `None` if they were not read.
     pub endpoints: Option<Vec<ServiceEndpoints>>,
+    /// The answers of the health gate.
     pub health: Vec<Health>,
+    /// The answers to the smoke checks.
     pub checks: Vec<CheckRecord>,
+    /// The latency of each group of paths.
     pub latency: Vec<Latency>,
+    /// The steps that ended: the number in the runbook, and the duration in ms.
     pub steps: Vec<(u8, u64)>,
+    /// How long the dump took, in ms; `None` if it was not completed.
     pub dump_ms: Option<u64>,
+    /// The end of the failing container's log; `None` if there is no dump or no log.
     pub last_words: Option<String>,
+    /// The files of the evidence as the run left them; `None` before they were listed.
     pub files: Option<Vec<String>>,
+    /// The number of the signal that ended the run; `None` if no signal did.
     pub interrupted: Option<i32>,
+    /// How far the system's clock moved ahead of the run's own, in ms (negative: behind); `None` if it did
+    /// not move.
     pub clock_moved_ms: Option<i64>,
+    /// The program's own failure; `None` if there is none.
     pub failed: Option<String>,
+    /// When the run ended; `None` if it did not reach its end.
     pub ended: Option<Moment>,
 }
 
-/// A command: what was about to be done, and what came of it.
+/// A command: its intent and its outcome.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct CommandRecord {
+    /// The record that was written before the command started.
     pub intent: Intent,
-    /// `None`: it never ended in the journal, so its effect is unknown.
+    /// The record of its end; `None` if the command never ended in the journal, so its effect is unknown.
     pub outcome: Option<Outcome>,
 }
 
 /// An answer of `kubectl auth can-i`.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
-pub struct Answer {
-    pub id: String,
+pub struct PermissionAnswer {
+    /// The step that asked.
+    pub id: StepId,
+    /// The question: the words after `can-i`.
     pub question: String,
+    /// The part of the run that needs the permission.
     pub needed_for: String,
+    /// The answer; `None` if neither `yes` nor `no` was printed.
     pub granted: Option<bool>,
 }
 
-/// Where a manifest's objects would land.
+/// The result of a manifest's server-side dry run.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct Landed {
+    /// The manifest.
     pub file: String,
+    /// The objects, with the namespace in which each would be placed.
     pub objects: Vec<Landing>,
+    /// The server's `Warning:` lines.
     pub warnings: Vec<String>,
 }
 
-/// How a rollout ended, and when.
+/// The end of a rollout.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct Rollout {
+    /// The Deployment.
     pub deployment: String,
+    /// How it ended.
     pub ending: Ending,
+    /// When it ended.
     pub at: Moment,
 }
 
-/// A sighting and what became of it.
+/// A sighting and its conclusion.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct JudgedSighting {
+    /// The sighting.
     pub sighting: Sighting,
+    /// Whether it counts, and why.
     pub conclusion: Conclusion,
+    /// The failing container; `None` if the pod showed none.
     pub container: Option<Failing>,
 }
 
-/// How `/health` or `/readyz` answered before the checks.
+/// The answers of `/health` or `/readyz` before the checks.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct Health {
-    pub id: String,
+    /// The step that asked.
+    pub id: StepId,
+    /// The path.
     pub path: String,
+    /// The number of requests.
     pub asks: u32,
+    /// The HTTP status of the last answer; `000` if there was none.
     pub http_status: String,
+    /// The time from the first request to the last answer, in ms.
     pub waited_ms: u64,
+    /// The time limit for an answer of 200, in ms.
     pub limit_ms: u64,
+    /// When the last answer was recorded.
     pub at: Moment,
 }
 
 /// The answer to a smoke check.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct CheckRecord {
-    pub number: u8,
+    /// The number of the check.
+    pub number: CheckNumber,
+    /// The requested URL.
     pub url: String,
+    /// The figures that curl printed.
     pub transfer: Transfer,
+    /// When the answer was recorded.
     pub at: Moment,
 }
 
 /// The latency of a group of paths.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
 pub struct Latency {
-    pub id: String,
+    /// The step that measured the group.
+    pub id: StepId,
+    /// The number of timed answers.
     pub samples: usize,
+    /// The 95th percentile, in ms; `None` without samples.
     pub p95_ms: Option<u64>,
 }
 
 impl RunState {
-    /// The record of these events.
+    /// Folds events into a run state.
     pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
         let mut run = Self::default();
         for event in events {
@@ -144,21 +204,22 @@ impl RunState {
         run
     }
 
-    /// Whether the run was to apply manifests.
+    /// Returns whether the run was to apply manifests.
     pub fn applies(&self) -> bool {
         self.began.as_ref().is_some_and(|(_, began)| began.options.apply)
     }
 
-    /// Whether the run had an API key.
+    /// Returns whether the run had an API key.
     pub fn with_key(&self) -> bool {
         self.began.as_ref().is_some_and(|(_, began)| began.with_key)
     }
 
-    /// Adds what an event tells.
+    /// Adds an event to the state.
     pub fn add(&mut self, event: &Event) {
         let at = event.at;
         match event.kind.clone() {
             EventKind::RunBegan(began) => self.began = Some((at, *began)),
+            EventKind::RunbookRead { text, .. } => self.read_runbook(text),
             EventKind::ManifestRead(manifest) => self.manifests.push(manifest),
             EventKind::ToolFound(tool) => self.tools.push(tool),
             EventKind::ToolVersion(version) => self.versions.push(version),
@@ -171,18 +232,16 @@ impl RunState {
                 self.uids.insert(namespace, uid);
             }
             EventKind::PermissionAnswered { id, question, needed_for, answer } => {
-                self.permissions.push(Answer { id, question, needed_for, granted: answer });
+                self.permissions.push(PermissionAnswer { id, question, needed_for, granted: answer });
             }
             EventKind::Rendered { file, left } => self.placeholders_left.push((file, left)),
             EventKind::WouldLand { file, objects, warnings } => {
                 self.landings.push(Landed { file, objects, warnings });
             }
             EventKind::PodsBefore { total, failing } => self.pods_before = Some((total, failing)),
-            EventKind::Generations { applied: false, generations } => {
-                self.generations_before.extend(generations);
-            }
-            EventKind::Generations { applied: true, generations } => {
-                self.generations_applied.extend(generations);
+            EventKind::Generations { applied, generations } => {
+                let of = if applied { &mut self.generations_applied } else { &mut self.generations_before };
+                of.extend(generations);
             }
             EventKind::Applied { file, objects } => self.applied.push((file, objects)),
             EventKind::RolloutEnded { deployment, ending } => {
@@ -217,19 +276,26 @@ impl RunState {
         }
     }
 
-    /// The last outcome of a command; `None`: it was not run, or is unknown.
-    pub fn outcome(&self, id: &str) -> Option<&Outcome> {
-        self.commands.iter().rev().find(|command| command.intent.id == id)?.outcome.as_ref()
+    fn read_runbook(&mut self, text: String) {
+        match Runbook::read(&Document::new(text)) {
+            Ok(runbook) => self.runbook = Arc::new(runbook),
+            Err(error) => self.not_a_runbook = Some(error),
+        }
     }
 
-    /// The commands in the runbook's order, whatever order they came in; the journal has that one.
+    /// Returns the last outcome of a command; `None` if the command did not run or its outcome is unknown.
+    pub fn outcome(&self, id: &StepId) -> Option<&Outcome> {
+        self.commands.iter().rev().find(|command| command.intent.id == *id)?.outcome.as_ref()
+    }
+
+    /// Returns the commands in the runbook's order; the journal contains them in the order of time.
     pub fn in_runbook_order(&self) -> Vec<&CommandRecord> {
         let mut commands: Vec<&CommandRecord> = self.commands.iter().collect();
-        commands.sort_by_key(|command| runbook::place(&command.intent.id));
+        commands.sort_by_key(|command| self.runbook.place(&command.intent.id));
         commands
     }
 
-    /// What was taken out of each file, summed.
+    /// Returns the sum of the redactions of each file and name.
     pub fn redactions(&self) -> Vec<Redaction> {
         let mut counts = BTreeMap::<(String, String), u64>::new();
         for redaction in self.commands.iter().filter_map(|c| c.outcome.as_ref()).flat_map(|o| &o.redactions) {

@@ -1,4 +1,6 @@
-//! The signature of `SHA256SUMS`, made and checked by ssh-keygen(1), whose namespace for files is `file`.
+//! Signs `SHA256SUMS` and verifies the signature with ssh-keygen(1), in its namespace `file`.
+//!
+//! The key and its passphrase stay with ssh-keygen and ssh-agent.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -11,35 +13,36 @@ use crate::evidence::{SIGNATURE, SUMS};
 use crate::exec::{self, Cancel, Programs};
 use crate::moment::Moment;
 
-/// The programs that sign and check.
+/// The programs that sign and verify.
 pub const PROGRAMS: [&str; 2] = ["cat", "ssh-keygen"];
 
-/// How long ssh-keygen may take: a key of hardware waits to be touched.
+/// How long ssh-keygen may take: a hardware key waits to be touched.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Why there is no signature, or none that counts.
+/// The reason why there is no signature, or no valid one.
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
-    /// ssh-keygen did not do it.
+    /// ssh-keygen ended with an error; the text is its message.
     #[error("{0}")]
     Said(String),
-    /// It could not be started, or what it needs not be read or written.
+    /// ssh-keygen could not be started, or a file it needs could not be read or written.
     #[error("{0}")]
     NotRun(String),
 }
 
-/// Shows that `key` signs, before anything depends on it.
+/// Checks that `key` can sign, before anything depends on it.
 ///
 /// # Errors
-/// What ssh-keygen says: there is no such key, or nobody to ask for its passphrase.
+/// The message of ssh-keygen: the key does not exist, or nobody can be asked for its passphrase.
 pub fn try_key(programs: &Programs, key: &Utf8Path, cancel: &Cancel) -> Result<(), SignatureError> {
     sign_file(programs, Path::new("/dev/null"), key, cancel, &[cancel]).map(drop)
 }
 
-/// The signature of `SHA256SUMS` in `folder` by a private key, or by the one of a public key that ssh-agent holds.
+/// Signs `SHA256SUMS` in `folder` with a private key, or with the private key that ssh-agent has for a public
+/// key.
 ///
 /// # Errors
-/// What ssh-keygen says.
+/// The message of ssh-keygen.
 pub fn sign(
     programs: &Programs,
     folder: &Utf8Path,
@@ -60,11 +63,13 @@ fn sign_file(
     keygen(programs, Some(file), &words, kill_now, cancels)
 }
 
-/// Who signed `SHA256SUMS` in `folder`, of those that `signers` holds: a public key, or the allowed signers of
-/// ssh-keygen(1). A key that was valid `at` that time counts, as git has it.
+/// Verifies the signature of `SHA256SUMS` in `folder`, and returns ssh-keygen's message with the signer.
+///
+/// `signers` is a public key file, or an allowed signers file (ssh-keygen(1)). The key must have been valid
+/// at the time `at`, as in git.
 ///
 /// # Errors
-/// Why the signature does not count.
+/// When the signature is not valid; the error is the reason.
 pub fn signed_by(
     programs: &Programs,
     folder: &Utf8Path,
@@ -81,7 +86,7 @@ pub fn signed_by(
         keygen(programs, file, &words, &never, &[])
     };
     let found = ask(None, &["-Y", "find-principals", "-f", &allowed, "-s", signature.as_str()])?;
-    // One key may be several people's, and not all of them may sign files.
+    // Several people may share a key, and not all of them may be allowed to sign files.
     let mut said = Err(SignatureError::Said("No principal matched.".to_owned()));
     for who in String::from_utf8_lossy(&found).lines() {
         let check = ["-Y", "verify", "-f", &allowed, "-I", who, "-n", "file", "-s", signature.as_str()];
@@ -93,7 +98,7 @@ pub fn signed_by(
     said.map(|said| String::from_utf8_lossy(&said).trim().to_owned())
 }
 
-/// A file of allowed signers, in which a public key alone is anyone's.
+/// Writes a file of allowed signers, in which a line with only a public key accepts any principal.
 fn allowed_signers(signers: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
     let mut file = tempfile::NamedTempFile::new()?;
     for line in String::from_utf8_lossy(signers).lines() {
@@ -107,7 +112,7 @@ fn allowed_signers(signers: &[u8]) -> std::io::Result<tempfile::NamedTempFile> {
     Ok(file)
 }
 
-/// What ssh-keygen prints when it is given the words, and the file as its standard input.
+/// Runs ssh-keygen with these arguments and the file as standard input, and returns its output.
 fn keygen(
     programs: &Programs,
     stdin: Option<&Path>,
@@ -125,7 +130,7 @@ fn keygen(
         stages: &stages,
         programs,
         dir: Path::new("."),
-        // A time without a zone is of the local one.
+        // ssh-keygen reads a time without a zone as local time.
         env: &[set("LC_ALL", "C"), set("TZ", "UTC"), ("STAGING_API_KEY".into(), None)],
         stdin: None,
         deadline: DEADLINE,
@@ -135,7 +140,7 @@ fn keygen(
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let ended =
         exec::run(&command, &mut stdout, &mut stderr, cancels).map_err(|error| not_run(error.to_string()))?;
-    // One that was halted before it began has no status.
+    // A command that was cancelled before it started has no exit codes.
     if ended.exit.len() == stages.len() && ended.exit.iter().all(|status| *status == 0) {
         return Ok(stdout);
     }

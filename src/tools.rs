@@ -1,15 +1,14 @@
-//! The programs the run uses, found before any of them is started.
+//! Finds the programs that a run uses, before any of them is started.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::command;
 use crate::exec::Programs;
-use crate::runbook::STEPS;
+use crate::runbook::Runbook;
 
-/// How to get a program that is missing.
+/// How to get each program.
 const HOW_TO_GET: &[(&str, &str)] = &[
     ("kubectl", "https://kubernetes.io/docs/tasks/tools/#kubectl (1.27 or newer)"),
     ("curl", "apt-get install curl, dnf install curl, or brew install curl"),
@@ -19,7 +18,7 @@ const HOW_TO_GET: &[(&str, &str)] = &[
     ("ssh-keygen", "it is a part of OpenSSH: apt-get install openssh-client, or dnf install openssh"),
 ];
 
-/// Programs that are not there.
+/// The programs that were not found.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.told())]
 pub struct Missing {
@@ -42,18 +41,23 @@ impl Missing {
     }
 }
 
-/// Every program the rows name, and these, looked up in `path`.
+/// Finds every program that the runbook's steps name, and the programs in `more`, in `path`.
 ///
 /// # Errors
-/// [`Missing`], with all that are not there.
-pub fn find(more: &[&str], path: Option<&OsStr>, folder: &Path) -> Result<Programs, Missing> {
-    look_up(names().into_iter().chain(more.iter().map(|name| (*name).to_owned())), path, folder)
+/// [`Missing`] with all programs that were not found.
+pub fn find(
+    runbook: &Runbook,
+    more: &[&str],
+    path: Option<&OsStr>,
+    folder: &Path,
+) -> Result<Programs, Missing> {
+    look_up(names(runbook).into_iter().chain(more.iter().map(|name| (*name).to_owned())), path, folder)
 }
 
-/// These programs, looked up in `path`.
+/// Finds these programs in `path`.
 ///
 /// # Errors
-/// [`Missing`], with all that are not there.
+/// [`Missing`] with all programs that were not found.
 pub fn look_up(
     names: impl IntoIterator<Item = impl Into<String>>,
     path: Option<&OsStr>,
@@ -74,12 +78,9 @@ pub fn look_up(
     Err(Missing { names, path: path.map(|path| path.to_string_lossy().into_owned()).unwrap_or_default() })
 }
 
-fn names() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for line in STEPS.iter().filter_map(|step| command::parse(&step.text).ok()) {
-        names.extend(line.programs().map(str::to_owned));
-    }
-    names
+fn names(runbook: &Runbook) -> BTreeSet<String> {
+    let programs = runbook.steps.iter().flat_map(|step| step.line.programs());
+    programs.map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -91,13 +92,16 @@ mod tests {
     fn every_program_of_the_rows_can_be_got() {
         let known: BTreeSet<String> = HOW_TO_GET.iter().map(|(name, _)| (*name).to_owned()).collect();
         let signing = signature::PROGRAMS.map(str::to_owned);
-        assert_eq!(names().into_iter().chain(signing).collect::<BTreeSet<_>>(), known);
+        let runbook = Runbook::built_in().unwrap();
+        assert_eq!(names(&runbook).into_iter().chain(signing).collect::<BTreeSet<_>>(), known);
     }
 
     #[test]
     fn all_that_are_missing_stand_in_one_message() {
         let empty = tempfile::tempdir().unwrap();
-        let missing = find(&[], Some(empty.path().as_os_str()), empty.path()).unwrap_err().to_string();
+        let missing = find(&Runbook::built_in().unwrap(), &[], Some(empty.path().as_os_str()), empty.path())
+            .unwrap_err()
+            .to_string();
         assert!(missing.starts_with("Refused: 5 needed programs are not on PATH"), "{missing}");
         assert!(missing.contains("jq is not found\n      get it        apt-get install jq"), "{missing}");
     }

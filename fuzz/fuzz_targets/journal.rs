@@ -5,8 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use staging_dry_run::events::Event;
 use staging_dry_run::evidence::events_of;
 use staging_dry_run::manifest::Manifest;
-use staging_dry_run::run_state::RunState;
 use staging_dry_run::report::applied_in_a_line;
+use staging_dry_run::run_state::RunState;
 use staging_dry_run::verdict::judge;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -20,22 +20,23 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
 
-    // Whatever is an event may follow on whatever other.
+    // Any event may follow any other.
     let lines = bytes.split(|byte| *byte == b'\n');
-    let events: Vec<Event> = lines.filter_map(|line| events_of(line).ok()).flatten().collect();
+    let events: Vec<Event> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
 
     // Written again, it is the same journal, to the millisecond.
     let written = journal(&events);
-    let again = events_of(written.as_bytes()).expect("and read again");
+    let event = |line| serde_json::from_str(line).expect("an event that was written can be read");
+    let again: Vec<Event> = written.lines().map(event).collect();
     assert_eq!(journal(&again), written);
 
-    let record = RunState::of(&events);
-    let judgement = judge(&record);
-    let manifest = Manifest::of(&record, &judgement);
+    let run = RunState::of(&events);
+    let judgement = judge(&run);
+    let manifest = Manifest::of(&run, &judgement);
     let json = serde_json::to_string(&manifest).expect("a manifest can be written");
     let read: Manifest = serde_json::from_str(&json).expect("and read again");
     assert_eq!((read.verdict, read.run_id), (judgement.verdict, manifest.run_id));
-    let _ = applied_in_a_line(&record);
+    let _ = applied_in_a_line(&run);
 });
 
 fn journal(events: &[Event]) -> String {

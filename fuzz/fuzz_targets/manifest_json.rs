@@ -2,12 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use staging_dry_run::evidence::Told;
+use staging_dry_run::evidence::ManifestHeader;
 use staging_dry_run::manifest::Manifest;
 
 /// The run that a manifest names.
 fn run_id(manifest: &[u8]) -> Option<String> {
-    serde_json::from_slice::<Told>(manifest).ok()?.run_id
+    serde_json::from_slice::<ManifestHeader>(manifest).ok()?.run_id
 }
 
 fuzz_target!(|bytes: &[u8]| {

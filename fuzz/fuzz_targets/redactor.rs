@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use staging_dry_run::evidence::redaction::{Counts, SecretPatterns, Redactor};
+use staging_dry_run::evidence::redaction::{Counts, Redactor, SecretPatterns};
 
 /// One with all that an encoding may change, and one that overlaps itself.
 const SECRETS: [(&str, &str); 2] = [("KEY", r#"k3y'\"$ecret"#), ("AGAIN", "abbabbab")];
@@ -13,7 +13,8 @@ const SECRETS: [(&str, &str); 2] = [("KEY", r#"k3y'\"$ecret"#), ("AGAIN", "abbab
 /// The characters of base64 that each decides alone, where it begins a text.
 const BASE64: [&str; 2] = ["azN5J1wiJGVjcmV0", "YWJiYWJiYW"];
 
-static FORMS: LazyLock<SecretPatterns> = LazyLock::new(|| SecretPatterns::of(&SECRETS).expect("they are short"));
+static FORMS: LazyLock<SecretPatterns> =
+    LazyLock::new(|| SecretPatterns::of(&SECRETS).expect("they are short"));
 
 static WRITTEN: LazyLock<Vec<String>> = LazyLock::new(|| {
     let named = SECRETS.into_iter().flat_map(|(_, value)| written_forms(value));

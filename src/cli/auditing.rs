@@ -1,4 +1,7 @@
-//! What is asked by whoever has the evidence.
+//! The subcommands that read existing evidence: `verify` and `replay`.
+//!
+//! They turn options into a call of [`crate::verify`] or [`crate::replay`], and its result into an exit code.
+//! They decide nothing about the evidence themselves.
 
 use camino::Utf8PathBuf;
 use clap::Args;
@@ -7,27 +10,29 @@ use crate::replay::{self, CannotReplay};
 use crate::runbook::exit_of_signal;
 use crate::session::HostEnvironment;
 use crate::tools::{self, Missing};
-use crate::verify::{self, CannotRead, Report, Signers, TrustAnchors};
+use crate::verify::{self, CannotRead, Report, Signers, TrustAnchors, VerifyOutcome};
 use crate::{report, signature};
 
 #[derive(Args)]
-#[command(after_help = "Exit: 0 it holds · 1 it does not, and each finding is named · 2 it can't be read")]
+#[command(
+    after_help = "Exit: 0 it holds · 1 it does not, and each finding is named · 2 it can't be read, or decided"
+)]
 pub(super) struct VerifyArgs {
-    /// The folder of the run: evidence/staging/YYYYMMDD
+    /// The directory of the run: evidence/staging/YYYYMMDD
     dir: Utf8PathBuf,
     #[command(flatten)]
     vouching: Vouching,
-    /// DIR is the folder of many runs: check that each names the one before, over days
+    /// DIR contains many runs: check that each run names the previous one, across days
     #[arg(long, conflicts_with_all = ["seal", "signed_by"])]
     chain: bool,
 }
 
 #[derive(Args)]
 struct Vouching {
-    /// The hash after `Seal:` in the run's output
+    /// The hash printed after `Seal:` by the run
     #[arg(long, value_name = "HASH", value_parser = sha256)]
     seal: Option<String>,
-    /// A public key, or allowed signers (ssh-keygen(1)): check that one of them signed the run
+    /// A public key or an allowed signers file (ssh-keygen(1)): check that one of its keys signed the run
     #[arg(long, value_name = "FILE")]
     signed_by: Option<Utf8PathBuf>,
 }
@@ -37,27 +42,34 @@ struct Vouching {
     after_help = "Exit: 0 the same, or what changes with time · 1 something changed · 2 it can't be compared · 4 the tool's own failure · 128+n ended by signal n"
 )]
 pub(super) struct ReplayArgs {
-    /// The folder of the run: evidence/staging/YYYYMMDD
+    /// The directory of the run: evidence/staging/YYYYMMDD
     dir: Utf8PathBuf,
     #[command(flatten)]
     vouching: Vouching,
-    /// Where what is printed is kept: a new folder [default: a temporary one, which stays]
+    /// Where to store the new output: a new directory [default: a temporary one, which is not deleted]
     #[arg(long, value_name = "FOLDER")]
     into: Option<Utf8PathBuf>,
-    /// Run the others too, if the namespace is the run's: the dry runs, and the applies, which change the cluster
+    /// Also run the dry runs, and the applies, which change the cluster, if the namespace still has the UID
+    /// of the run
     #[arg(long, requires = "context")]
     include_changes: bool,
-    /// The run's context, so that nothing is changed by mistake
+    /// The context of the run, to confirm which cluster may be changed
     #[arg(long, value_name = "NAME", requires = "include_changes")]
     context: Option<String>,
 }
 
-/// Exit 0: it holds. 1: it does not. 2: it can't be read.
+/// Runs `verify` and returns its exit code.
+///
+/// 0: the evidence holds. 1: it does not. 2: it can't be read, or a check that decides could not be made.
 pub(super) fn verify(asked: &VerifyArgs, host: &HostEnvironment) -> u8 {
     match verified(asked, host) {
         Ok(found) => {
             report::verified(&found);
-            u8::from(!found.holds())
+            match found.conclusion() {
+                VerifyOutcome::Holds => 0,
+                VerifyOutcome::DoesNotHold => 1,
+                VerifyOutcome::Undecided => 2,
+            }
         }
         Err(said) => refuse(&said),
     }
@@ -72,8 +84,10 @@ fn verified(asked: &VerifyArgs, host: &HostEnvironment) -> Result<Report, String
     verify::verify(&asked.dir, &anchors).map_err(told)
 }
 
-/// Exit 0: the same, but for what changes with time. 1: something changed. 2: it can't be compared. 4: a failure of our
-/// own. 128+n: ended by signal n.
+/// Runs `replay` and returns its exit code.
+///
+/// 0: the same, except for values that change with time. 1: something changed. 2: it can't be compared. 4: a
+/// failure of the tool itself. 128+n: ended by signal n.
 pub(super) fn replay(asked: &ReplayArgs, host: &HostEnvironment) -> u8 {
     match replayed(asked, host) {
         Ok(all) => {
@@ -119,7 +133,7 @@ impl Vouching {
 }
 
 fn refuse(said: &str) -> u8 {
-    // That of a missing program says so itself.
+    // The message of `Missing` already begins with "Refused".
     let refused = if said.starts_with("Refused") { "" } else { "Refused: " };
     report::refuse(&format!("{refused}{said}"));
     2

@@ -1,9 +1,13 @@
-//! The command line: what is asked for, and with which options.
+//! The command line: parses subcommands and options, and calls the module that does the work.
+//!
+//! Every error becomes one message and one exit code here. Nothing is run and nothing is written before the
+//! inputs are valid.
 
 mod auditing;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -13,12 +17,13 @@ use rustix::fs::Mode;
 use crate::events::{Options, Scope};
 use crate::inputs::{self, Inputs};
 use crate::moment::{go_duration, millis};
+use crate::plan;
 use crate::report::{self, Verbosity};
 use crate::run::{self, Job, StartError};
-use crate::runbook::{EXIT_CODES, HEALTH_TIMEOUT, ROLLOUT_TIMEOUT, exit_of_signal};
+use crate::runbook::{EXIT_CODES, Runbook, exit_of_signal};
 use crate::session::{HostEnvironment, find_root};
 
-/// Carries out the Staging Dry Run Runbook with kubectl, curl and jq, and keeps what they print as evidence.
+/// Carries out the Staging Dry Run Runbook with kubectl, curl and jq, and records what they print as evidence
 #[derive(Parser)]
 #[command(version, long_about = None, after_help = inputs_help(), max_term_width = 100)]
 struct Cli {
@@ -28,7 +33,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Request {
-    /// Do the whole runbook: check, deploy, wait, smoke-test; keep evidence
+    /// Carry out the whole runbook: check, deploy, wait, smoke-test; record evidence
     Run(RunOptions),
     /// Check inputs, tools, access, permissions and guards; change nothing
     Preflight {
@@ -37,62 +42,62 @@ enum Request {
         #[command(flatten)]
         sources: Sources,
     },
-    /// Do the ten smoke checks alone
+    /// Run only the ten smoke checks
     Smoke {
         #[command(flatten)]
         common: Common,
         #[command(flatten)]
         patience: Patience,
     },
-    /// Show every command a run would run, in order; run none
+    /// List every command of a run, in order; run none of them
     #[command(long_flag_alias = "dry-run")]
     Plan {
-        /// The repository; the plan is the same for each
+        /// The repository; the plan is the same for every repository
         #[arg(long, value_name = "DIR", hide = true)]
         root: Option<Utf8PathBuf>,
     },
-    /// Check, offline, that evidence is what its run left, and that its verdict follows from it
+    /// Verify evidence offline: nothing was altered, and the verdict follows from the recorded output
     Verify(auditing::VerifyArgs),
-    /// Run again what a run only read, and compare what is printed now with its evidence
+    /// Re-run a recorded run's read-only commands and compare their output with the evidence
     Replay(auditing::ReplayArgs),
-    /// Show the runbook's own words for a step, stop rule, criterion, check or exit code
+    /// Print the runbook's text for a step, stop rule, criterion, check or exit code
     Explain {
-        /// What to explain; without it, all there is
+        /// The id to explain; without it, list all ids
         id: Option<String>,
     },
 }
 
 #[derive(Args)]
 struct Common {
-    /// The repository [default: the git top level, else the current folder]
+    /// The repository [default: the git top level, or else the current directory]
     #[arg(long, value_name = "DIR")]
     root: Option<Utf8PathBuf>,
-    /// Show the verdict alone
+    /// Print only the verdict
     #[arg(short, long)]
     quiet: bool,
-    /// Show every command as it starts and ends, and what those that deploy and wait print
+    /// Print every command as it starts and ends, and the output of the deploy and rollout commands
     #[arg(short, long, conflicts_with = "quiet")]
     verbose: bool,
 }
 
 #[derive(Args)]
 struct Sources {
-    /// The folder of the manifests, below the root
+    /// The directory of the manifests, relative to the root
     #[arg(long, value_name = "DIR", default_value = "k8s")]
     manifests: Utf8PathBuf,
-    /// A placeholder that may be left in a manifest
+    /// A placeholder that may remain in a manifest
     #[arg(long, value_name = "NAME")]
     allow_placeholder: Vec<String>,
-    /// Take manifests that hold a Secret: its bytes become a part of the evidence
+    /// Accept manifests that contain a Secret: its data becomes part of the evidence
     #[arg(long)]
     keep_secrets: bool,
 }
 
 #[derive(Args)]
 struct Patience {
-    /// How long /health and /readyz may take to answer 200 (stop rule 3)
-    #[arg(long, value_name = "DURATION", default_value = HEALTH_TIMEOUT, value_parser = duration)]
-    health_timeout: Duration,
+    /// How long /health and /readyz may take to answer 200 (stop rule 3) [default: from the runbook, 2m]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    health_timeout: Option<Duration>,
 }
 
 #[derive(Args)]
@@ -103,30 +108,31 @@ struct RunOptions {
     sources: Sources,
     #[command(flatten)]
     patience: Patience,
-    /// The folder of the dated evidence folders, below the root
+    /// The directory of the dated evidence directories, relative to the root
     #[arg(long, value_name = "DIR", default_value = "evidence/staging")]
     evidence: Utf8PathBuf,
-    /// Leave out step 2: apply nothing, wait for and test what is deployed
+    /// Skip step 2: apply nothing; wait for and test the existing deployment
     #[arg(long)]
     no_apply: bool,
-    /// Exit 3 when a success criterion does not hold, though no stop rule fired
+    /// Exit with code 3 if a success criterion is not met, even if no stop rule fired
     #[arg(long)]
     strict: bool,
-    /// Let nobody else read the evidence: folders of mode 0700, files of 0600, whatever the umask
+    /// Make the evidence readable only by you: directories have mode 0700 and files 0600, whatever the umask
     #[arg(long)]
     private: bool,
-    /// Sign the sums of the evidence with this SSH key: a private one, or a public one whose other half ssh-agent holds
+    /// Sign the checksums of the evidence with this SSH key: a private key, or a public key whose private key
+    /// is in ssh-agent
     #[arg(long, value_name = "KEY")]
     sign_with: Option<Utf8PathBuf>,
-    /// STATUS words of a pod that stop the run beside `CrashLoopBackOff` and `Error` (stop rule 2)
+    /// Pod STATUS words that stop the run in addition to `CrashLoopBackOff` and `Error` (stop rule 2)
     #[arg(long, value_name = "STATUS", value_delimiter = ',')]
     stop_on: Vec<String>,
-    /// How long each `kubectl rollout status` waits (step 3)
-    #[arg(long, value_name = "DURATION", default_value = ROLLOUT_TIMEOUT, value_parser = kept_as_text)]
-    rollout_timeout: String,
+    /// How long each `kubectl rollout status` waits (step 3) [default: from the runbook, 5m]
+    #[arg(long, value_name = "DURATION", value_parser = kept_as_text)]
+    rollout_timeout: Option<String>,
 }
 
-/// Reads the command line, does what it asks for, and returns the exit status.
+/// Parses the command line, runs the subcommand, and returns the exit code.
 pub fn main(arguments: Vec<OsString>, host: &HostEnvironment) -> u8 {
     let argv = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     if arguments.len() <= 1 {
@@ -136,14 +142,14 @@ pub fn main(arguments: Vec<OsString>, host: &HostEnvironment) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed pipe is no failure of ours.
+            // A closed pipe is not a failure of this program.
             let _ = error.print();
             return if error.use_stderr() { 2 } else { 0 };
         }
     };
     match cli.asked {
-        Request::Explain { id } => report::explain(id.as_deref()),
-        Request::Plan { .. } => plan(host),
+        Request::Explain { id } => with_runbook(|runbook| report::explain(runbook, id.as_deref())),
+        Request::Plan { .. } => with_runbook(|runbook| plan_of(runbook, host)),
         Request::Verify(asked) => auditing::verify(&asked, host),
         Request::Replay(asked) => auditing::replay(&asked, host),
         Request::Preflight { common, sources } => {
@@ -193,7 +199,8 @@ fn job(
 ) -> Result<Job, StartError> {
     let RunOptions { common, sources, patience, evidence, no_apply, strict, private, .. } = asked;
     if private {
-        // Of the whole process, before anything is written: also for what the children write.
+        // The umask applies to the whole process. It is set before anything is written, and the child
+        // processes inherit it.
         rustix::process::umask(Mode::RWXG | Mode::RWXO);
     }
     let here = Utf8Path::from_path(&host.folder).ok_or_else(|| {
@@ -208,24 +215,27 @@ fn job(
             "Refused: --root {root} is no folder.\nGive the folder of the repository that holds the manifests."
         )));
     }
+    let runbook = built_in().map_err(StartError::Refused)?;
+    let rollout_timeout = asked.rollout_timeout.unwrap_or_else(|| runbook.rollout_timeout.clone());
     Ok(Job {
         scope,
         inputs,
-        rollout_timeout: duration(&asked.rollout_timeout).map_err(StartError::Refused)?,
+        rollout_timeout: duration(&rollout_timeout).map_err(StartError::Refused)?,
         options: Options {
             apply: !no_apply,
             strict,
             stop_on: asked.stop_on,
             allow_placeholder: sources.allow_placeholder,
             keep_secrets: sources.keep_secrets,
-            rollout_timeout: asked.rollout_timeout,
-            health_timeout_ms: millis(patience.health_timeout),
+            rollout_timeout,
+            health_timeout_ms: patience.health_timeout.map_or(runbook.health_timeout_ms, millis),
             sign_with: asked.sign_with.map(|key| here.join(key)),
         },
         manifests: root.join(sources.manifests),
         evidence: root.join(evidence),
         root,
         argv,
+        runbook: Arc::new(runbook),
         verbosity: match (common.quiet, common.verbose) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Live,
@@ -234,15 +244,33 @@ fn job(
     })
 }
 
-fn plan(host: &HostEnvironment) -> u8 {
+fn plan_of(runbook: &Runbook, host: &HostEnvironment) -> u8 {
     let inputs = inputs::read(|name| host.variable(name).map(ToOwned::to_owned)).ok();
-    report::plan(&run::plan(inputs.as_ref()));
+    let with_key = inputs.as_ref().is_some_and(|inputs| inputs.api_key.is_some());
+    report::plan(&plan::plan(runbook, inputs.as_ref().map(|inputs| &inputs.target), with_key));
     0
 }
 
-/// A path without `.` in it; it need not exist.
+/// Removes `.` components from a path, which need not exist.
 fn plain(path: &Utf8Path) -> Utf8PathBuf {
     path.components().collect()
+}
+
+/// Returns the built-in runbook.
+fn built_in() -> Result<Runbook, String> {
+    Runbook::built_in().map_err(|error| {
+        format!("Refused: the built-in runbook can't be carried out:\n{error}\nNothing was run. Correct src/runbook/RUNBOOK.md and build again.")
+    })
+}
+
+fn with_runbook(show: impl FnOnce(&Runbook) -> u8) -> u8 {
+    match built_in() {
+        Ok(runbook) => show(&runbook),
+        Err(refused) => {
+            report::refuse(&refused);
+            2
+        }
+    }
 }
 
 fn required_inputs() -> Vec<(&'static str, &'static str)> {
@@ -263,7 +291,7 @@ fn inputs_help() -> String {
     text
 }
 
-/// What is asked for by whoever gives none of these options.
+/// Returns the values of an option group when none of its options is given.
 fn by_default<T: Args>() -> T {
     let command = T::augment_args(clap::Command::new("by-default"));
     let matches = command.get_matches_from(["by-default"]);

@@ -1,36 +1,36 @@
-//! The runbook's text → [`CommandLine`].
+//! Parses the runbook's text into [`CommandLine`]s.
 //!
-//! It knows the part of bash that the runbook is written in: words, the three kinds of quotes, `$NAME`,
-//! `${NAME}`, `$(…)`, pipes, `> file`, comments, `\` at the end of a line. Whatever else bash gives a
-//! meaning to is refused by name, so nothing is ever taken for something that bash would not take it for.
+//! The lexer supports the part of bash that the runbook uses: words, the three kinds of quotes, `$NAME`,
+//! `${NAME}`, `$(…)`, pipes, `> file`, comments, and `\` at the end of a line. Anything else that has a
+//! meaning in bash is an error, so no text is parsed in another way than bash parses it.
 
 use super::{CommandLine, Piece, Word};
 
-/// Where and why a text is not a command of the kind a runbook may hold.
+/// The error for a text that is not a command of the supported kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} at byte {offset}: {why}", .found.map_or("the end".into(), |c| format!("{c:?}")))]
 pub struct SyntaxError {
-    /// The byte of the text where it was found.
+    /// The byte offset of the error.
     pub offset: usize,
-    /// The character that stands there; none at the end of the text.
+    /// The character at that offset; `None` at the end of the text.
     pub found: Option<char>,
-    /// What is wrong with it.
+    /// The reason.
     pub why: &'static str,
 }
 
 const SPECIAL: &str = "bash gives this a meaning that a command of the runbook may not use; quote it";
 const CONTROL: &str = "a control character; quote it if it is meant";
 
-/// Words that begin a compound command when they stand where a program does. Bash Reference Manual, 3.2.1.
+/// Words that begin a compound command in the position of a program (Bash Reference Manual, 3.2.1).
 const RESERVED: [&str; 15] = [
     "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "select", "then",
     "time", "until",
 ];
 
-/// Reads a text that holds exactly one command.
+/// Parses a text that contains exactly one command.
 ///
 /// # Errors
-/// When it holds none or several, or something that [`SyntaxError`] names.
+/// When the text contains no command, several commands, or unsupported syntax ([`SyntaxError`]).
 pub fn parse(text: &str) -> Result<CommandLine, SyntaxError> {
     let mut lexer = Lexer::new(text)?;
     let command = lexer.next_command()?;
@@ -42,16 +42,16 @@ pub fn parse(text: &str) -> Result<CommandLine, SyntaxError> {
     }
 }
 
-/// Reads a code block: any number of commands, with comments and blank lines between them.
+/// Parses a code block: any number of commands, with comments and blank lines between them.
 ///
 /// # Errors
-/// When it holds something that [`SyntaxError`] names.
+/// When the block contains unsupported syntax ([`SyntaxError`]).
 pub fn parse_block(text: &str) -> Result<Vec<CommandLine>, SyntaxError> {
     let mut lexer = Lexer::new(text)?;
     std::iter::from_fn(|| lexer.next_command().transpose()).collect()
 }
 
-/// Whether bash lets a variable's name go on with this character.
+/// Returns whether bash accepts this character inside a variable's name.
 pub(super) fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
@@ -117,7 +117,7 @@ impl<'t> Lexer<'t> {
         file.ok_or_else(|| self.error_at(start, "the name of a file is missing here"))
     }
 
-    /// The word that begins here; none where a command or a stage of it ends.
+    /// Parses the word that begins here; returns `None` at the end of a command or a stage.
     fn word(&mut self) -> Result<Option<Word>, SyntaxError> {
         let start = self.at;
         let mut word = Word::default();
@@ -182,7 +182,7 @@ impl<'t> Lexer<'t> {
         Ok(())
     }
 
-    /// What begins with a `$`.
+    /// Parses an expansion, which begins with `$`.
     fn expansion(&mut self) -> Result<Piece, SyntaxError> {
         let start = self.at;
         self.at += 1;
@@ -197,14 +197,15 @@ impl<'t> Lexer<'t> {
         if braces && !self.eat("}") {
             return Err(self.error("only ${NAME} may be used, with nothing after the name"));
         }
-        // Bash joins the lines before it looks for names, so the name would go on there.
+        // Bash joins the lines before it parses names, so the name would continue in the next line.
         if !braces && self.rest().starts_with("\\\n") {
             return Err(self.error("the name may go on in the next line; write ${NAME}"));
         }
         Ok(Piece::Variable(name.into()))
     }
 
-    /// `$(…)`: the text up to the first `)`. What could make another one the right one is refused.
+    /// Parses `$(…)` up to the first `)`, and refuses every character that could make a later `)` the right
+    /// one.
     fn substitution(&mut self, start: usize) -> Result<Piece, SyntaxError> {
         self.take_while(|c| !")('\"\\`#;\n".contains(c));
         if self.eat(")") {
@@ -214,7 +215,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// Skips what may stand before a command: blank lines and comments.
+    /// Skips blank lines and comments before a command.
     fn skip_to_command(&mut self) {
         self.skip_blanks();
         while self.eat("\n") {
@@ -222,7 +223,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// Skips what may stand before a word: blanks, `\` at the end of a line, and a comment.
+    /// Skips blanks, `\` at the end of a line, and a comment before a word.
     fn skip_blanks(&mut self) {
         while self.eat(" ") || self.eat("\t") || self.eat("\\\n") {}
         if self.peek() == Some('#') {
@@ -266,13 +267,13 @@ impl<'t> Lexer<'t> {
     }
 }
 
-/// Whether a word, as it is written, names a program and is nothing else to bash: no assignment, no
-/// reserved word, no `%job`.
+/// Returns whether a word, as written, can only name a program in bash: no assignment, no reserved word, no
+/// `%job`.
 fn is_plain_program(raw: &str) -> bool {
     raw.chars().all(|c| c.is_ascii_alphanumeric() || "_-+./".contains(c)) && !RESERVED.contains(&raw)
 }
 
-/// Whether a word, as it is written, would be a file descriptor before a `>`.
+/// Returns whether a word, as written, would be a file descriptor before `>`.
 fn is_descriptor(raw: &str) -> bool {
     raw.replace("\\\n", "").chars().all(|c| c.is_ascii_digit())
 }

@@ -1,56 +1,65 @@
-//! The runbook's command lines: text → [`CommandLine`] → [`Pipeline`] → shell text.
+//! The runbook's command lines: from text to [`CommandLine`], to [`Pipeline`], and back to shell text.
 //!
-//! A row of the runbook holds its command as the text that stands in the document. [`parse`] reads that
-//! text as bash would, or refuses it; [`CommandLine::expand`] puts the inputs in place of the variables;
-//! [`Pipeline::to_shell`] writes the result so that a person can paste it. No shell runs in between, and
-//! the tests hold both directions against bash itself.
+//! A step of the runbook contains its command as text of the document. [`parse`] parses that text as bash
+//! would, or refuses it. [`CommandLine::expand`] replaces the variables by the inputs. [`Pipeline::to_shell`]
+//! renders the result so that a user can paste it. No shell runs in between, and the tests compare both
+//! directions with bash itself.
 //!
-//! In one thing we differ from bash on purpose: a variable always becomes exactly one word, as if it stood
-//! in double quotes. The runbook quotes nearly everywhere, and where it doesn't, splitting an input into
-//! several words is never what was meant.
+//! One difference from bash is deliberate: a variable always becomes exactly one word, as if it were in
+//! double quotes. The runbook quotes nearly everywhere, and elsewhere splitting an input into words is never
+//! intended.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
+mod effect;
 mod lexer;
 mod shell;
 #[cfg(test)]
 mod tests;
 
+pub use effect::{Effect, NotUnderstood};
 pub use lexer::{SyntaxError, parse, parse_block};
 pub use shell::{Pipeline, quote};
 
-/// One command of the runbook: programs joined by pipes, with the variables still in it.
+/// A command of the runbook: programs that are joined by pipes, with the variables still in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandLine {
-    /// What runs, left to right; each stage begins with the name of its program.
+    /// The stages, left to right; each begins with the name of its program.
     pub stages: Vec<Vec<Word>>,
-    /// The file after `>`, which takes what the last stage prints.
+    /// The file after `>`, which receives the output of the last stage; `None` without a redirection.
     pub redirect: Option<Word>,
 }
 
-/// One argument, in pieces. Adjacent literals are one piece, and the empty word has none.
+/// One argument, in pieces.
+///
+/// Adjacent literals are one piece, and the empty word has no piece.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Word(Vec<Piece>);
 
 /// A part of a [`Word`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
-    /// Text that stands for itself; quotes and backslashes are gone.
+    /// Literal text, without quotes and backslashes.
     Literal(String),
-    /// `$NAME` or `${NAME}`: the name.
+    /// The name of `$NAME` or `${NAME}`.
     Variable(String),
-    /// `$(…)`, verbatim. It is never run.
+    /// The text of `$(…)`, verbatim; it never runs.
     Substitution(String),
 }
 
-/// A variable, or a `$(…)`, that nothing was given for.
+/// The error for a variable, or a `$(…)`, without a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not set")]
 pub struct UnsetVariable(pub String);
 
+/// The error for a command of one stage, from which no other command can be derived.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no command can be derived from one that has a single stage: {0}")]
+pub struct CannotDerive(pub String);
+
 impl CommandLine {
-    /// The names of the variables that have to be set before this can run.
+    /// Returns the names of the variables that need a value before the command can run.
     pub fn variables(&self) -> BTreeSet<&str> {
         self.words()
             .flat_map(Word::pieces)
@@ -61,16 +70,39 @@ impl CommandLine {
             .collect()
     }
 
-    /// The program of each stage, left to right.
+    /// Returns the command without its last stage and its redirection: the input of that stage.
+    ///
+    /// # Errors
+    /// When the command has only one stage.
+    pub fn without_last(&self) -> Result<Self, CannotDerive> {
+        match self.stages.split_last() {
+            Some((_, stages @ [_, ..])) => Ok(Self { stages: stages.to_vec(), redirect: None }),
+            _ => Err(CannotDerive(self.to_string())),
+        }
+    }
+
+    /// Returns the command with another last stage and without a redirection.
+    ///
+    /// # Errors
+    /// When the command has only one stage, so nothing of it would remain.
+    pub fn with_last(&self, last: Vec<Word>) -> Result<Self, CannotDerive> {
+        let mut line = self.without_last()?;
+        line.stages.push(last);
+        Ok(line)
+    }
+
+    /// Returns the program of each stage, left to right.
     pub fn programs(&self) -> impl Iterator<Item = &str> {
         self.stages.iter().filter_map(|stage| stage.first()?.as_literal())
     }
 
-    /// Puts a value in place of every variable of the stages. The redirection is not part of the result:
-    /// where output goes is the caller's to say, who may [`expand`](Word::expand) that word too.
+    /// Replaces every variable of the stages by its value.
+    ///
+    /// The redirection is not part of the result: the caller decides where the output goes, and may
+    /// [`expand`](Word::expand) that word too.
     ///
     /// # Errors
-    /// When `value` knows nothing of a variable.
+    /// When `value` has no value for a variable.
     pub fn expand(&self, value: impl Fn(&str) -> Option<String>) -> Result<Pipeline, UnsetVariable> {
         let expand_stage = |stage: &Vec<Word>| stage.iter().map(|word| word.expand(&value)).collect();
         Ok(Pipeline { stages: self.stages.iter().map(expand_stage).collect::<Result<_, _>>()? })
@@ -81,8 +113,9 @@ impl CommandLine {
     }
 }
 
-/// The command with its variables, as a person could type it: `get namespace "$STAGING_NAMESPACE"`.
-/// Parsed again it gives the same command.
+/// Prints the command with its variables, as a user could type it: `get namespace "$STAGING_NAMESPACE"`.
+///
+/// Parsing the text returns the same command.
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, stage) in self.stages.iter().enumerate() {
@@ -97,12 +130,25 @@ impl fmt::Display for CommandLine {
 }
 
 impl Word {
-    /// The parts of this word, left to right.
+    /// Returns a word of literal text.
+    pub fn literal(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self(if text.is_empty() { Vec::new() } else { vec![Piece::Literal(text)] })
+    }
+
+    /// Returns a word of these pieces.
+    pub fn of(pieces: impl IntoIterator<Item = Piece>) -> Self {
+        let mut word = Self::default();
+        pieces.into_iter().for_each(|piece| word.push(piece));
+        word
+    }
+
+    /// Returns the pieces of the word, left to right.
     pub fn pieces(&self) -> &[Piece] {
         &self.0
     }
 
-    /// The text of a word that holds nothing to expand.
+    /// Returns the text of a word without variables; `None` if there is something to expand.
     pub fn as_literal(&self) -> Option<&str> {
         match self.0.as_slice() {
             [] => Some(""),
@@ -111,11 +157,12 @@ impl Word {
         }
     }
 
-    /// Puts a value in place of every variable, which `value` is asked for by name. What would stand in
-    /// place of a `$(…)` it is asked for by the whole text, `$(date +%Y%m%d)`, since nothing here runs it.
+    /// Replaces every variable by the result of `value`, which receives its name.
+    ///
+    /// For a `$(…)`, `value` receives the whole text, such as `$(date +%Y%m%d)`, since nothing here runs it.
     ///
     /// # Errors
-    /// When `value` knows nothing of a variable.
+    /// When `value` has no value for a variable.
     pub fn expand(&self, value: impl Fn(&str) -> Option<String>) -> Result<String, UnsetVariable> {
         let expanded = self.0.iter().map(|piece| match piece {
             Piece::Literal(text) => Ok(text.clone()),
@@ -169,7 +216,7 @@ impl fmt::Display for Word {
     }
 }
 
-/// Whether the text after a variable would be read as part of its name.
+/// Returns whether bash would parse the text after a variable as part of the variable's name.
 fn goes_on_like_a_name(rest: &[Piece]) -> bool {
     matches!(rest.first(), Some(Piece::Literal(text)) if text.starts_with(lexer::is_name_char))
 }

@@ -1,4 +1,4 @@
-//! The lexer and the quoting, held against bash itself.
+//! Compares the lexer and the quoting with bash itself.
 
 use std::process::Command;
 
@@ -9,8 +9,10 @@ use super::*;
 /// The arguments of one process.
 type Argv = Vec<String>;
 
-/// Every program is "not found", and what bash does then is to write down the arguments that it would have
-/// started it with: in a file for each process, since several stages of a pipeline write at once.
+/// A bash prelude in which every program is "not found", so bash writes down the arguments that it would have
+/// passed.
+///
+/// Each process writes its own file, since several stages of a pipeline write at once.
 const PREAMBLE: &str = r#"
 PATH=/nonexistent
 command_not_found_handle() { printf '%s\0' "$#" "$@" >> "$STARTED/$SCRIPT.$BASHPID"; }
@@ -36,8 +38,9 @@ fn value(name: &str) -> Option<String> {
     VARIABLES.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into())
 }
 
-/// What bash starts for each of the scripts, all in one bash. The stages of a pipeline start in no
-/// particular order, so what belongs to one script is sorted.
+/// Returns the processes that bash starts for each script, all in one bash.
+///
+/// The stages of a pipeline start in no particular order, so the processes of one script are sorted.
 fn bash(scripts: &[String]) -> Vec<Vec<Argv>> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join("evidence/staging/20260215/deploy")).unwrap();
@@ -64,7 +67,7 @@ fn bash(scripts: &[String]) -> Vec<Vec<Argv>> {
     argvs.into_iter().map(sorted).collect()
 }
 
-/// What we would start for a script.
+/// Returns the processes that this program would start for a script.
 fn ours(script: &str) -> Vec<Argv> {
     let commands = parse_block(script).unwrap_or_else(|error| panic!("{script}\n{error}"));
     sorted(commands.iter().flat_map(|command| command.expand(value).unwrap().stages).collect())
@@ -81,7 +84,7 @@ fn assert_bash_agrees(scripts: &[String]) {
     }
 }
 
-/// The code blocks of the runbook that are marked as bash.
+/// Returns the code blocks of the runbook that are marked as bash.
 fn runbook_blocks() -> impl Iterator<Item = &'static str> {
     let fenced = include_str!("../runbook/RUNBOOK.md").split("```").skip(1).step_by(2);
     fenced.filter_map(|block| block.strip_prefix("bash\n"))
@@ -92,7 +95,7 @@ fn the_runbooks_blocks_are_what_bash_takes_them_for() {
     let (read, refused): (Vec<_>, Vec<_>) = runbook_blocks().partition(|block| parse_block(block).is_ok());
     assert_bash_agrees(&read.iter().map(ToString::to_string).collect::<Vec<_>>());
 
-    // `<pod-name>` in the first Troubleshooting entry is for a person to fill in; bash would read a file.
+    // `<pod-name>` in the first Troubleshooting entry is a placeholder for people; bash would read a file.
     let [with_a_gap] = refused.as_slice() else { panic!("{refused:?}") };
     let error = parse_block(with_a_gap).unwrap_err();
     assert_eq!((error.found, &with_a_gap[error.offset..error.offset + 10]), (Some('<'), "<pod-name>"));
@@ -229,7 +232,7 @@ fn a_command_reads_as_a_person_would_type_it() {
     insta::assert_snapshot!(parse(r#"a get deploy,po --b= --c='{.d}' e=f "${A}g" --$A --="#).unwrap(), @r#"a get deploy,po --b= --c='{.d}' 'e=f' "${A}g" "--$A" '--='"#);
 }
 
-/// Pieces of shell text: mostly what a runbook is written in, some of what it must not hold.
+/// Generates pieces of shell text: mostly supported syntax, some unsupported.
 fn shell_text() -> impl Strategy<Value = String> {
     let one_of = |pieces: &'static str| prop::sample::select(pieces.split('·').collect::<Vec<_>>());
     let harmless = one_of(concat!(
@@ -242,7 +245,7 @@ fn shell_text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..16).prop_map(|pieces| format!("a {}", pieces.concat()))
 }
 
-/// Arguments of every kind that a process can be started with.
+/// Generates arguments of every kind that a process can receive.
 fn argument() -> impl Strategy<Value = String> {
     let character = prop_oneof![
         prop::sample::select(
@@ -265,7 +268,7 @@ proptest! {
         let mut scripts = Vec::new();
         for text in texts {
             let Ok(commands) = parse_block(&text) else { continue };
-            // A variable that is unset is a word that vanishes in bash; here it is an error.
+            // An unset variable is a word that vanishes in bash; here it is an error.
             if commands.iter().flat_map(CommandLine::variables).any(|name| value(name).is_none()) {
                 continue;
             }

@@ -1,3 +1,5 @@
+//! Builds `attestation.json`, an in-toto statement about a run, as a pure function of its [`RunState`].
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -6,9 +8,11 @@ use serde_json::{Value, json};
 use crate::events::Began;
 use crate::facts::pods::{self, Image};
 use crate::run_state::RunState;
-use crate::runbook::Check;
-use crate::verdict::{self, Judgement, State, Verdict};
+use crate::schema::File;
+use crate::verdict::{self, CriterionState, Judgement, Verdict};
 
+/// An in-toto Statement v1.
+///
 /// <https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md>
 #[derive(Serialize)]
 struct Statement {
@@ -20,6 +24,8 @@ struct Statement {
     predicate: TestResult,
 }
 
+/// An in-toto `ResourceDescriptor` v1.
+///
 /// <https://github.com/in-toto/attestation/blob/main/spec/v1/resource_descriptor.md>
 #[derive(Serialize, PartialEq)]
 struct Resource {
@@ -34,6 +40,8 @@ struct Digest {
     sha256: String,
 }
 
+/// The in-toto test-result predicate v0.1.
+///
 /// <https://github.com/in-toto/attestation/blob/main/spec/predicates/test-result.md>
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,19 +55,19 @@ struct TestResult {
     failed_tests: Vec<String>,
 }
 
-/// The result of a test, in the words of the predicate.
+/// The `result` field of the test-result predicate.
 #[derive(Debug, Serialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TestVerdict {
-    /// All of it passed.
+    /// All tests passed.
     Passed,
-    /// It passed, with warnings.
+    /// The tests passed, with warnings.
     Warned,
-    /// It did not pass.
+    /// The tests did not pass.
     Failed,
 }
 
-/// What a verdict is in those words.
+/// Returns the predicate's result for a verdict.
 pub fn result(verdict: Verdict) -> TestVerdict {
     match verdict {
         Verdict::Pass => TestVerdict::Passed,
@@ -68,11 +76,11 @@ pub fn result(verdict: Verdict) -> TestVerdict {
     }
 }
 
-/// `attestation.json`: an in-toto Statement v1 with the test-result predicate v0.1, of a run whose `SHA256SUMS` have
-/// the SHA-256 `seal`.
+/// Returns `attestation.json`: an in-toto Statement v1 with the test-result predicate v0.1.
 ///
-/// Its subjects are the seal, and the images by digest where pods reported them after the rollouts. A `shortfall` is
-/// `WARNED`; whatever else is no `pass`, `FAILED`. Tests are named by their ids, as `explain` knows them.
+/// `seal` is the SHA-256 of the run's `SHA256SUMS`. The subjects are the seal, and the images by digest if
+/// pods reported them after the rollouts. A `pass` is `PASSED`, a `shortfall` is `WARNED`, and every other
+/// verdict is `FAILED`. Tests are named by the ids that `explain` uses.
 pub fn attestation(run: &RunState, seal: &str) -> String {
     let Some((_, began)) = &run.began else { return String::new() };
     let judgement = verdict::judge(run);
@@ -82,12 +90,16 @@ pub fn attestation(run: &RunState, seal: &str) -> String {
         predicate_type: "https://in-toto.io/attestation/test-result/v0.1",
         predicate: test_result(run, began, &judgement),
     };
-    // What holds only texts always becomes JSON.
+    // Serializing a value that contains only strings can't fail.
     serde_json::to_string_pretty(&statement).map(|json| json + "\n").unwrap_or_default()
 }
 
 fn subjects(run: &RunState, began: &Began, judgement: &Judgement, seal: &str) -> Vec<Resource> {
-    let of_run = BTreeMap::from([("run_id", json!(began.run_id)), ("verdict", json!(judgement.verdict))]);
+    let of_run = BTreeMap::from([
+        ("run_id", json!(began.run_id)),
+        ("schema", json!(File::Attestation.schema())),
+        ("verdict", json!(judgement.verdict)),
+    ]);
     let sums = Resource {
         name: "SHA256SUMS".to_owned(),
         digest: Digest { sha256: seal.to_owned() },
@@ -103,7 +115,9 @@ fn subjects(run: &RunState, began: &Began, judgement: &Judgement, seal: &str) ->
     subjects
 }
 
-/// An image by the digest of its manifest, as a registry knows it. An image ID without a repository is another hash.
+/// Returns an image by the digest of its manifest in the registry.
+///
+/// An image ID without a repository is a different hash, so it is left out.
 fn by_digest(image: &Image) -> Option<Resource> {
     let (repository, sha256) = image.image_id.as_deref()?.split_once("@sha256:")?;
     Some(resource(repository, sha256))
@@ -129,7 +143,7 @@ fn test_result(run: &RunState, began: &Began, judgement: &Judgement) -> TestResu
     }
 }
 
-/// What was judged: what passed, and what did not. What was not evaluated is in neither.
+/// Returns the ids of the passed and of the failed tests; a test that was not evaluated is in neither list.
 fn tests(run: &RunState, began: &Began, judgement: &Judgement) -> (Vec<String>, Vec<String>) {
     let guards: BTreeSet<&String> = judgement.findings.iter().map(|finding| &finding.guard).collect();
     let guards = guards.into_iter().map(|guard| (guard.clone(), false));
@@ -137,12 +151,12 @@ fn tests(run: &RunState, began: &Began, judgement: &Judgement) -> (Vec<String>, 
     let criteria = judgement
         .criteria
         .iter()
-        .filter(|criterion| criterion.state != State::NotEvaluated)
-        .map(|criterion| (criterion.id.clone(), criterion.state == State::Met));
+        .filter(|criterion| criterion.state != CriterionState::NotEvaluated)
+        .map(|criterion| (criterion.id.clone(), criterion.state == CriterionState::Met));
     let checks = run.checks.iter().filter_map(|answer| {
-        let check = Check::numbered(answer.number)?;
+        let check = run.runbook.check(answer.number)?;
         let name = format!("{} {}", check.id(), check.name(began.with_key));
-        Some((name, verdict::passes(run, answer, &verdict::as_judged)))
+        Some((name, verdict::passes(run, answer)))
     });
     let (passed, others): (Vec<_>, Vec<_>) =
         guards.chain(stop).chain(criteria).chain(checks).partition(|(_, passed)| *passed);
@@ -150,7 +164,7 @@ fn tests(run: &RunState, began: &Began, judgement: &Judgement) -> (Vec<String>, 
     (names(passed), names(others))
 }
 
-/// What was run with what: the program, the runbook, and the manifests as they were read.
+/// Returns the program, the runbook and the manifests of the run, each with its hash.
 fn configuration(run: &RunState, began: &Began) -> Vec<Resource> {
     let (program, runbook) = (&began.program, &began.program.runbook);
     let program = program.sha256.as_ref().map(|sha256| Resource {

@@ -1,4 +1,7 @@
-//! Files for a person who looks, each a function of the record: the journal holds all of it, too.
+//! Renders the files of the evidence that are meant for a human reader.
+//!
+//! Each file is a pure function of the [`RunState`], so it contains nothing that the journal does not.
+//! `verify` renders the files again and compares them with the stored ones.
 
 mod attestation;
 mod smoke;
@@ -12,9 +15,8 @@ use serde_json::json;
 
 use crate::facts::context::Context;
 use crate::run_state::RunState;
-use crate::runbook::DEPLOYMENTS;
 
-/// `preflight/versions.txt`: the commit, the programs, the server.
+/// Renders `preflight/versions.txt`: the commit, and the versions of the programs and the server.
 pub fn versions(run: &RunState) -> String {
     let Some((_, began)) = &run.began else { return String::new() };
     let commit = match (&began.git.commit, &began.git.why) {
@@ -40,11 +42,13 @@ pub fn versions(run: &RunState) -> String {
     text
 }
 
-/// `preflight/target.txt`: the old script's lines, then who and what the cluster is.
+/// Renders `preflight/target.txt`: the lines of the former script, then the user and the identity of the
+/// cluster.
 pub fn target(run: &RunState) -> String {
     let Some((_, began)) = &run.began else { return String::new() };
     let target = &began.target;
-    let names: Vec<&str> = DEPLOYMENTS.iter().map(|deployment| deployment.name).collect();
+    let names: Vec<&str> =
+        run.runbook.deployments.iter().map(|deployment| deployment.name.as_str()).collect();
     let or_unknown = |value: Option<&String>| value.cloned().unwrap_or_else(|| "unknown".to_owned());
     let uid = |name: &str| or_unknown(run.uids.get(name).and_then(Option::as_ref));
     let server = run.context.as_ref().and_then(|context| context.server.as_ref());
@@ -66,13 +70,13 @@ pub fn target(run: &RunState) -> String {
     )
 }
 
-/// The [`overlay`] of a run; `None`: its context is not known.
+/// Returns the [`overlay`] of a run, or `None` if its context is not known.
 pub fn overlay_of(run: &RunState) -> Option<String> {
     let ((_, began), context) = run.began.as_ref().zip(run.context.as_ref())?;
     Some(overlay(&began.target.context, context))
 }
 
-/// A kubeconfig that names one context, chosen, and nothing secret.
+/// Renders a kubeconfig that selects one context and contains no secret.
 pub fn overlay(name: &str, context: &Context) -> String {
     let mut entry = json!({ "cluster": context.cluster, "user": context.user });
     if let Some(namespace) = &context.namespace {

@@ -1,25 +1,31 @@
+//! Renders the results of the smoke checks: `smoke/results.json` and `smoke/http_samples.log`.
+//!
+//! The keys that the former script wrote come first and keep their names.
+
 use serde::Serialize;
 
 use crate::events::Outcome;
 use crate::facts::http;
 use crate::run_state::RunState;
-use crate::runbook::CHECKS;
+use crate::runbook::{Check, HealthPath};
+use crate::schema::File;
 use crate::verdict;
 
-/// `smoke/results.json`: the old script's keys first.
+/// The content of `smoke/results.json`; the keys of the former script come first.
 #[derive(Serialize)]
-struct Results {
-    checks: Vec<CheckResult>,
+struct Results<'a> {
+    checks: Vec<CheckResult<'a>>,
+    schema: String,
 }
 
 #[derive(Serialize)]
-struct CheckResult {
+struct CheckResult<'a> {
     name: String,
     url: String,
     pass: bool,
     http_status: String,
     latency_ms: u64,
-    expected: Vec<&'static str>,
+    expected: &'a [String],
     curl_exit: i32,
     error: Option<String>,
     content_type: Option<String>,
@@ -27,20 +33,20 @@ struct CheckResult {
     response: Option<String>,
 }
 
-/// `smoke/results.json`: each check and its answer, the old script's keys first.
+/// Renders `smoke/results.json`: each check and its answer, with the keys of the former script first.
 pub fn results(run: &RunState) -> String {
     let with_key = run.with_key();
     let checks = run
         .checks
         .iter()
-        .zip(CHECKS)
+        .filter_map(|answer| Some((answer, run.runbook.check(answer.number)?)))
         .map(|(answer, check)| CheckResult {
             name: check.name(with_key),
             url: answer.url.clone(),
-            pass: verdict::passes(run, answer, &verdict::as_judged),
+            pass: verdict::passes(run, answer),
             http_status: answer.transfer.http_status.clone(),
             latency_ms: answer.transfer.latency_ms,
-            expected: check.accepted(with_key).to_vec(),
+            expected: check.accepted(with_key),
             curl_exit: answer.transfer.exit_code,
             error: answer.transfer.error.clone(),
             content_type: answer.transfer.content_type.clone(),
@@ -51,19 +57,27 @@ pub fn results(run: &RunState) -> String {
                 .map(|range| range.file.clone()),
         })
         .collect();
-    // What holds only texts and numbers always becomes JSON.
-    serde_json::to_string_pretty(&Results { checks }).map(|json| json + "\n").unwrap_or_default()
+    // Serializing a value that contains only strings and numbers can't fail.
+    serde_json::to_string_pretty(&Results { checks, schema: File::Results.schema() })
+        .map(|json| json + "\n")
+        .unwrap_or_default()
 }
 
-/// The checks whose request and answer stand in `http_samples.log`.
-const SAMPLED: [u8; 3] = [1, 2, 10];
+/// Returns whether `http_samples.log` contains a check: the two of stop rule 3, and the check with the API
+/// key.
+fn is_sampled(check: &Check) -> bool {
+    check.takes_key() || HealthPath::ALL.iter().any(|path| check.path == path.path())
+}
 
-/// `smoke/http_samples.log`: requests and answers of the checks the runbook names; `answer` reads the one to a command.
+/// Renders `smoke/http_samples.log`: requests and answers of the checks that the runbook names.
+///
+/// `answer` returns the recorded output of a command.
 ///
 /// # Errors
-/// When it can't be read.
+/// When `answer` fails to read it.
 pub fn http_samples<E>(run: &RunState, answer: impl Fn(&Outcome) -> Result<Vec<u8>, E>) -> Result<String, E> {
-    let asked = CHECKS.iter().zip(&run.checks).filter(|(check, _)| SAMPLED.contains(&check.number));
+    let checks = run.checks.iter().filter_map(|asked| Some((run.runbook.check(asked.number)?, asked)));
+    let asked = checks.filter(|(check, _)| is_sampled(check));
     let samples = asked.map(|(check, asked)| {
         let answer = run.outcome(&check.id()).map_or_else(|| Ok(Vec::new()), &answer)?;
         Ok(sample(&check.name(true), &asked.url, &answer))
@@ -71,10 +85,10 @@ pub fn http_samples<E>(run: &RunState, answer: impl Fn(&Outcome) -> Result<Vec<u
     samples.collect()
 }
 
-/// How much of a body a sample shows, in bytes.
+/// The longest part of a body that a sample contains, in bytes.
 const SAMPLE: usize = 2048;
 
-/// One request and its answer, for `smoke/http_samples.log`.
+/// Renders one request and its answer for `smoke/http_samples.log`.
 fn sample(name: &str, url: &str, answer: &[u8]) -> String {
     let answer = http::split(answer);
     let body = String::from_utf8_lossy(answer.body.get(..SAMPLE).unwrap_or(answer.body));

@@ -1,56 +1,40 @@
+//! The records of a command: its intent, written before it starts, and its outcome, written after it ended.
+//!
+//! An intent without an outcome means that the effect of the command is unknown.
+
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::command::Effect;
 use crate::moment::Moment;
-use crate::runbook::Phase;
+use crate::runbook::{Phase, StepId};
 
-/// What a command does to the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Effect {
-    /// Changes nothing that is not ours. `kubectl config use-context` on our own overlay is one of these.
-    Reads,
-    /// A server-side dry run: the cluster is asked what it would do, and stores nothing.
-    Asks,
-    /// Changes the cluster.
-    Changes,
-}
-
-impl Effect {
-    /// As the journal writes it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Reads => "reads",
-            Self::Asks => "asks",
-            Self::Changes => "changes",
-        }
-    }
-}
-
-/// How a command came to its end.
+/// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EndedBy {
     /// Every stage ended by itself.
     Itself,
-    /// Our own deadline passed and we ended it.
+    /// The command's deadline passed, and the program ended it.
     Deadline,
-    /// We ended it because the run no longer needed it, or was told to stop.
+    /// The program ended it, because the run no longer needed it or was canceled.
     StagingDryRun,
-    /// It was stopped because it, or a credential plugin it started, wanted to read the terminal.
+    /// It was stopped and ended, because it or its credential plugin tried to use the terminal.
     AskedForTerminal,
-    /// It ended, but left something running that held its output open.
+    /// It ended, but left a process running that kept its output open.
     HeldPipes,
-    /// What it printed could not be kept, so it was ended.
+    /// Its output could not be stored, so the program ended it.
     OutputNotKept,
 }
 
 impl EndedBy {
-    /// Whether the exit status was caused by us: a rule never judges such a status.
+    /// Returns whether the program caused the exit code; no rule judges such an exit code.
     pub fn is_our_doing(self) -> bool {
         !matches!(self, Self::Itself | Self::HeldPipes)
     }
 
-    /// What to tell a person of it; `None`: nothing out of the ordinary.
+    /// Returns the message for the user; `None` if the command ended by itself.
     pub fn says(self) -> Option<&'static str> {
         match self {
             Self::Itself | Self::HeldPipes => None,
@@ -62,90 +46,95 @@ impl EndedBy {
     }
 }
 
-/// What is written before a command starts.
+/// The record that is written before a command starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
-    /// The step's id; a step that is done several times has several intents.
-    pub id: String,
-    /// The folder it belongs to.
+    /// The step; a repeated step has an intent for each repetition.
+    pub id: StepId,
+    /// The phase, which is the directory of its output.
     pub phase: Phase,
-    /// What it does to the cluster.
+    /// The effect on the cluster.
     pub effect: Effect,
-    /// The command, fully expanded, as a person can paste it.
+    /// The command, fully expanded, as a user can paste it into a shell.
     pub text: String,
-    /// Whether the API key's header is on its standard input.
+    /// The objects of the cluster that the command is about, by variable: `POD`, `CONTAINER`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub met: BTreeMap<String, String>,
+    /// Whether the header with the API key is on its standard input.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reads_key: bool,
 }
 
-/// What is written when a command has ended.
+/// The record that is written when a command has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The step's id.
-    pub id: String,
-    /// When it was started.
+    /// The step.
+    pub id: StepId,
+    /// When it started.
     pub started: Moment,
     /// How long it took, in ms.
     pub duration_ms: u64,
-    /// One status a stage, as bash's `PIPESTATUS`.
+    /// One exit code for each stage, as in bash's `PIPESTATUS`.
     pub exit: Vec<i32>,
-    /// What ended it.
+    /// How it ended.
     pub ended_by: EndedBy,
-    /// What is to be known about its output.
+    /// A remark about its output, such as a missing part; `None` if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Where its standard output is kept; `None`: it printed nothing, or nothing is kept.
+    /// Where its standard output is stored; `None` if it printed nothing or nothing was stored.
     pub stdout: Option<ByteRange>,
-    /// Where its standard error is kept.
+    /// Where its standard error is stored; `None` if it printed nothing or nothing was stored.
     pub stderr: Option<ByteRange>,
-    /// The first line it had to say about its failure.
+    /// The first line of its error message; `None` if it printed none.
     #[serde(rename = "said", default, skip_serializing_if = "Option::is_none")]
     pub first_error: Option<String>,
-    /// What was taken out of its output.
+    /// The number of redacted values in its output, for each file and name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redactions: Vec<Redaction>,
 }
 
 impl Outcome {
-    /// Whether it ended by itself and every stage with 0.
+    /// Returns whether the command ended by itself with exit code 0 in every stage.
     pub fn succeeded(&self) -> bool {
         !self.ended_by.is_our_doing() && !self.exit.is_empty() && self.exit.iter().all(|&status| status == 0)
     }
 
-    /// Whether the server said that what was asked for is not there.
+    /// Returns whether the server reported that the requested object does not exist.
     pub fn found_nothing(&self) -> bool {
         self.first_error.as_deref().is_some_and(|said| said.contains("(NotFound)"))
     }
 
-    /// Why it gave no answer: what we did to it, else what it said.
+    /// Returns why the command gave no answer: the program ended it, or its own error message.
     pub fn why(&self) -> &str {
         self.ended_by.says().or(self.first_error.as_deref()).unwrap_or("it failed without a word")
     }
 }
 
-/// A range of bytes of an evidence file.
+/// A range of bytes in an evidence file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByteRange {
-    /// The file's path below the evidence folder.
+    /// The file's path, relative to the evidence directory.
     pub file: String,
-    /// Its first byte.
+    /// The offset of the first byte.
     pub from: u64,
-    /// The byte behind its last.
+    /// The offset after the last byte.
     pub to: u64,
 }
 
 impl ByteRange {
-    /// How many bytes it has.
+    /// Returns the number of bytes in the range.
     pub fn length(&self) -> u64 {
         self.to.saturating_sub(self.from)
     }
 }
 
-/// How often a named value was taken out of a file.
+/// The number of times that a named value was redacted from a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct Redaction {
+    /// The file's path, relative to the evidence directory.
     pub file: String,
+    /// The name of the value: a variable, or an HTTP header field.
     pub name: String,
+    /// The number of redactions.
     pub count: u64,
 }

@@ -1,101 +1,119 @@
-//! The events of a run: one line of `journal.jsonl` each.
+//! The events of a run: each is one line of `journal.jsonl`.
+//!
+//! Everything else that a run states follows from its events. `docs/formats.md` describes the same fields for
+//! readers of the files.
 
 mod began;
 mod commands;
+mod form;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::command::Effect;
 pub use began::{Began, Ci, Git, Options, PreviousRun, Program, RunbookId, Target, Who};
-pub use commands::{ByteRange, Effect, EndedBy, Intent, Outcome, Redaction};
+pub use commands::{ByteRange, EndedBy, Intent, Outcome, Redaction};
+pub use form::FORM;
 
 use crate::facts::apply::Applied;
 use crate::facts::context::Context;
 use crate::facts::curl::Transfer;
-use crate::facts::deployments::Deployment;
+use crate::facts::deployments::DeploymentStatus;
 use crate::facts::dry_run::Landing;
 use crate::facts::endpoints::ServiceEndpoints;
 use crate::facts::pods::{Failing, Pod};
 use crate::facts::rollout::Ending;
 use crate::moment::Moment;
+use crate::runbook::{CheckNumber, StepId};
 
-/// How much of the runbook is done.
+/// The part of the runbook that is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// All of it, with evidence.
+    /// All steps, with evidence.
     Whole,
     /// Step 1, without evidence.
     Preflight,
-    /// The ten checks, without evidence.
+    /// The ten smoke checks, without evidence.
     Smoke,
 }
 
-/// One event: what happened, when, and as the how many-th. A line of the journal.
+/// An event with its number and its time: one line of the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Its number in the journal, from 1 without gaps.
     pub seq: u64,
-    /// When it was written.
+    /// When it was recorded.
     pub at: Moment,
-    /// What happened.
+    /// The kind of the event, with its fields.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// What happened.
+/// The kind of an event, with its fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum EventKind {
-    /// The run began: who runs what, on what.
+    /// The run began: the inputs, the options, the person and the program.
     RunBegan(Box<Began>),
-    /// A manifest was looked at, and copied into `inputs/` unless it holds a value that is to be kept out of the evidence,
-    /// or a Secret that nobody said to keep.
+    /// The runbook that the run carries out was read.
+    RunbookRead {
+        /// The document's id.
+        id: String,
+        /// The SHA-256 of the document's bytes.
+        sha256: String,
+        /// The whole document, as stored in `inputs/RUNBOOK.md`.
+        text: String,
+    },
+    /// A manifest was read.
+    ///
+    /// It is copied into `inputs/`, unless it contains a value to redact, or a Secret without
+    /// `--keep-secrets`.
     ManifestRead(ManifestFile),
     /// A program was found on PATH.
     ToolFound(Tool),
-    /// A program told its version.
+    /// A program printed its version.
     ToolVersion(ToolVersion),
-    /// A command is about to start. Without a [`EventKind::CommandEnded`] after it, its effect is unknown.
+    /// A command is about to start; without a later [`EventKind::CommandEnded`], its effect is unknown.
     CommandStarts(Intent),
     /// A command ended.
     CommandEnded(Outcome),
-    /// The context's cluster, user and namespace.
+    /// The cluster, user and namespace of the context were read.
     ContextRead(Context),
-    /// The API server's version.
+    /// The version of the API server was read.
     ServerVersion {
-        /// e.g. `v1.34.4`
+        /// The version, such as `v1.34.4`; `None` if it could not be read.
         version: Option<String>,
     },
-    /// Who the cluster takes us for.
+    /// The user name that the cluster reports was read.
     ClusterUser {
-        /// The user name.
+        /// The user name; `None` if it could not be read.
         name: Option<String>,
     },
-    /// A Namespace's UID.
+    /// The UID of a Namespace was read.
     NamespaceUid {
         /// The Namespace.
         namespace: String,
-        /// Its UID; `None` when it could not be read.
+        /// Its UID; `None` if it could not be read.
         uid: Option<String>,
     },
-    /// An answer to `kubectl auth can-i`.
+    /// `kubectl auth can-i` answered.
     PermissionAnswered {
-        /// The permission's id.
-        id: String,
-        /// What was asked: the words after `can-i`.
+        /// The step that asked.
+        id: StepId,
+        /// The question: the words after `can-i`.
         question: String,
-        /// What needs it.
+        /// The part of the run that needs the permission.
         needed_for: String,
-        /// `None`: neither `yes` nor `no` was printed.
+        /// The answer; `None` if neither `yes` nor `no` was printed.
         answer: Option<bool>,
     },
-    /// What is left of placeholders in the text that would be applied.
+    /// A manifest was rendered: its placeholders were replaced.
     Rendered {
         /// The manifest.
         file: String,
         /// The names in `${…}` that are left.
         left: Vec<String>,
     },
-    /// Where the objects of a manifest would land (server-side dry run).
+    /// The server-side dry run of a manifest placed its objects.
     WouldLand {
         /// The manifest.
         file: String,
@@ -104,115 +122,116 @@ pub enum EventKind {
         /// The server's `Warning:` lines.
         warnings: Vec<String>,
     },
-    /// The pods before anything was changed.
+    /// The pods before any change were read.
     PodsBefore {
-        /// How many there are.
+        /// The number of pods.
         total: usize,
-        /// Those that are failing.
+        /// The failing pods.
         failing: Vec<FailingPod>,
     },
-    /// The Deployments' generations.
+    /// The generations of the Deployments were read.
     Generations {
-        /// Whether this is after the apply.
+        /// Whether they were read after the apply.
         applied: bool,
-        /// Name and `metadata.generation`.
+        /// The name and the `metadata.generation` of each Deployment.
         generations: Vec<(String, i64)>,
     },
     /// A manifest was applied.
     Applied {
         /// The manifest.
         file: String,
-        /// What became of each object.
+        /// The result of each object.
         objects: Vec<Applied>,
     },
     /// `kubectl rollout status` ended.
     RolloutEnded {
         /// The Deployment.
         deployment: String,
-        /// How.
+        /// How it ended.
         ending: Ending,
     },
     /// A pod was seen in a state that stops a run.
     PodSeen(Sighting),
-    /// What became of a sighting.
+    /// A sighting was judged.
     PodJudged {
-        /// The sighting it is about.
+        /// The sighting.
         sighting: Sighting,
-        /// What was found.
+        /// Whether it counts, and why.
         conclusion: Conclusion,
-        /// The failing container.
+        /// The failing container; `None` if the pod showed none.
         container: Option<Failing>,
     },
-    /// The pods after the rollouts, without those being deleted.
+    /// The pods after the rollouts were read, without the pods that are being deleted.
     PodsAfter {
         /// The pods.
         pods: Vec<Pod>,
     },
-    /// The Deployments after the rollouts, or at a STOP.
+    /// The Deployments after the rollouts, or at a STOP, were read.
     DeploymentsAfter {
         /// The Deployments.
-        deployments: Vec<Deployment>,
+        deployments: Vec<DeploymentStatus>,
     },
-    /// The Services of the manifests and their endpoints.
+    /// The Services of the manifests and their endpoints were read.
     Endpoints {
         /// The Services.
         services: Vec<ServiceEndpoints>,
     },
-    /// `/health` or `/readyz` was asked until it answered 200 or the time was over.
+    /// `/health` or `/readyz` was requested until it answered 200 or the time limit passed.
     HealthAsked {
-        /// The id of the command that asked.
-        id: String,
+        /// The step that asked.
+        id: StepId,
         /// The path.
         path: String,
-        /// How often it was asked.
+        /// The number of requests.
         asks: u32,
-        /// The last answer's status; `000` when there was none.
+        /// The HTTP status of the last answer; `000` if there was none.
         http_status: String,
-        /// From the first question to the last answer, in ms.
+        /// The time from the first request to the last answer, in ms.
         waited_ms: u64,
-        /// How long it may take, in ms.
+        /// The time limit, in ms.
         limit_ms: u64,
     },
     /// A smoke check was answered.
     CheckAnswered {
         /// The check's number.
-        check: u8,
-        /// The URL asked.
+        check: CheckNumber,
+        /// The requested URL.
         url: String,
-        /// curl's numbers.
+        /// The figures that curl printed.
         transfer: Transfer,
     },
-    /// The latency of a group of paths.
+    /// The latency of a group of paths was measured.
     LatencySampled {
-        /// The group's id.
-        id: String,
-        /// How many answers were timed.
+        /// The step that measured it.
+        id: StepId,
+        /// The number of timed answers.
         samples: usize,
-        /// The 95th percentile, in ms.
+        /// The 95th percentile, in ms; `None` without samples.
         p95_ms: Option<u64>,
     },
-    /// A step of the runbook is over.
+    /// A step of the runbook ended.
     StepEnded {
         /// Its number in the runbook.
         step: u8,
         /// How long it took, in ms.
         duration_ms: u64,
     },
-    /// The dump is complete.
+    /// The dump was completed.
     Dumped {
         /// How long it took, in ms.
         duration_ms: u64,
-        /// The end of the failing container's log.
+        /// The end of the failing container's log; `None` if there is none.
         last_words: Option<String>,
     },
-    /// The files of the evidence tree as the run leaves them.
+    /// The files of the evidence tree, as the run leaves them.
     FilesListed {
         /// Their paths.
         files: Vec<String>,
     },
-    /// The system's clock was moved while the run went on, or the machine slept; the run's own went on.
+    /// The system's clock was changed during the run, or the machine slept; the run's own clock was not
+    /// affected.
     ClockMoved {
-        /// By how much it is ahead of the run's, in ms; negative: behind.
+        /// How far the system's clock is ahead of the run's, in ms; negative: behind.
         by_ms: i64,
     },
     /// A signal ended the run.
@@ -220,103 +239,103 @@ pub enum EventKind {
         /// Its number.
         signal: i32,
     },
-    /// The tool itself failed.
+    /// The program itself failed.
     Failed {
-        /// How.
+        /// The error message.
         error: String,
     },
-    /// The run is over; what follows is `manifest.json` and the sums.
+    /// The run ended; only `manifest.json` and the sums follow.
     RunEnded,
 }
 
-/// A manifest as it was found.
+/// A Kubernetes manifest as it was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ManifestFile {
-    /// Its path as the runbook's `cat` reads it.
+    /// Its path, as the runbook's `cat` names it.
     pub file: String,
-    /// Where it was found.
+    /// The path where it was found.
     pub found_at: String,
-    /// Why it could not be read.
+    /// Why it could not be read; `None` if it was read.
     pub unreadable: Option<String>,
-    /// Of its bytes.
+    /// The SHA-256 of its bytes; `None` if it could not be read.
     pub sha256: Option<String>,
-    /// Whether there is nothing in it to apply.
+    /// Whether it contains nothing to apply.
     pub blank: bool,
-    /// Whether it holds a Secret.
+    /// Whether it contains a Secret.
     pub holds_secret: bool,
-    /// The names of the values that evidence must not hold, and it does.
+    /// The names of the values to redact that it contains.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds_named: Vec<String>,
-    /// The names in `${…}`.
+    /// The names in its `${…}`.
     pub placeholders: Vec<String>,
 }
 
-/// A program the run uses.
+/// A program that the run uses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tool {
     /// Its name.
     pub name: String,
-    /// Where it was found.
+    /// The path where it was found.
     pub path: String,
-    /// Of its bytes, links followed.
+    /// The SHA-256 of its file, with links followed; `None` if it could not be read.
     pub sha256: Option<String>,
 }
 
-/// The version a program told.
+/// The version that a program printed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolVersion {
-    /// Its name.
+    /// The program's name.
     pub name: String,
-    /// What it called its version; `None` when it told none.
+    /// The version; `None` if it printed none.
     pub version: Option<String>,
-    /// Major and minor number, for kubectl, which must be 1.27 or newer.
+    /// The major and minor number; `None` if there is no version. A guard requires kubectl 1.27 or newer.
     pub numbers: Option<(u32, u32)>,
 }
 
-/// A pod that was failing before anything was changed.
+/// A pod that was failing before any change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FailingPod {
     /// Its name.
     pub pod: String,
-    /// Its UID: a pod of the same name may be another one.
+    /// Its UID, since a later pod can have the same name.
     pub uid: String,
-    /// The Deployment it belongs to.
+    /// The Deployment that it belongs to; `None` if it belongs to none.
     pub deployment: Option<String>,
-    /// What it is failing with.
+    /// The reason for its failure.
     pub failing: Failing,
 }
 
-/// A line that shows a pod in a state that stops a run.
+/// A line of output that shows a pod in a state that stops a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
     /// The pod.
     pub pod: String,
-    /// The STATUS word.
+    /// The word in the STATUS column.
     pub status: String,
-    /// The line as it was printed.
+    /// The line as kubectl printed it.
     pub line: String,
-    /// The command that printed it.
-    pub command: String,
-    /// When it was read.
+    /// The step that printed it.
+    pub command: StepId,
+    /// When the run read it.
     pub seen_at: Moment,
 }
 
-/// What became of a sighting.
+/// The conclusion about a sighting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", content = "because", rename_all = "kebab-case")]
 pub enum Conclusion {
-    /// It stands: the pod is there and is not being deleted.
+    /// It counts: the pod exists and is not being deleted.
     Stands,
-    /// It stands, since the confirmation failed.
+    /// It counts, since the confirmation failed for this reason.
     Unconfirmed(String),
-    /// It does not count: the pod is being deleted or gone.
+    /// It does not count, for this reason: the pod is being deleted or is gone.
     RuledOut(String),
-    /// It does not count yet: the pod was failing before, and the rollout may mend it.
+    /// It does not count yet, for this reason: the pod was failing before, and the rollout may fix it.
     Excused(String),
 }
 
 impl Conclusion {
-    /// Whether the sighting stops the run.
+    /// Returns whether the sighting stops the run.
     pub fn stops(&self) -> bool {
         matches!(self, Self::Stands | Self::Unconfirmed(_))
     }

@@ -1,4 +1,6 @@
-//! `cmd.txt`: the commands of a phase as they ran, for a person to read and for bash to run again.
+//! Renders `cmd.txt`: the commands of a phase as they ran, for people to read and for bash to re-run.
+//!
+//! The script runs only commands that read, unless `MUTATIONS=allowed`, and contains no secret.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,25 +8,25 @@ use std::fmt::Write as _;
 use crate::command::quote;
 use crate::events::{EndedBy, Outcome};
 use crate::run_state::{CommandRecord, RunState};
-use crate::runbook::{Phase, check_id};
+use crate::runbook::{Phase, StepId};
 
-/// What stands before the commands, below the head. `@…@` is filled in.
+/// The bash code between the script's header and its commands; each `@…@` is replaced.
 pub const PRELUDE: &str = include_str!("cmd_prelude.bash");
 
-/// Stands in the prelude where the run sent a key.
+/// The text that replaces `@KEY@` if the run sent a key.
 const NEEDS_KEY: &str =
     "\n[[ ${STAGING_API_KEY-} ]] || { echo 'The run sent a key: export STAGING_API_KEY.' >&2; exit 2; }";
 
-/// The shortest time a `rollout status` is given when it is run again, and the longest time of what never ends by itself,
-/// in ms.
+/// The shortest time limit of a re-run `rollout status`, and the longest one of a command that never ends by
+/// itself, in ms.
 const SOME_TIME_MS: u64 = 10_000;
 
-/// What `saw` is told where the run saw no end.
+/// The argument of `saw` if the run did not see how a command ended.
 const UNKNOWN: &str = "unknown";
 
-/// The text of a phase's `cmd.txt`, or `None` when none of its commands ran.
+/// Renders a phase's `cmd.txt`; returns `None` if none of its commands ran.
 ///
-/// `overlay` is the kubeconfig that names the run's context and nothing secret.
+/// `overlay` is the kubeconfig that names the run's context and contains no secret.
 pub fn render(run: &RunState, phase: Phase, overlay: &str) -> Option<String> {
     let commands = entries(run, phase);
     let (at, began) = run.began.as_ref()?;
@@ -67,55 +69,59 @@ pub fn render(run: &RunState, phase: Phase, overlay: &str) -> Option<String> {
     Some(text)
 }
 
-/// A text for a comment, which ends with its line.
+/// Replaces control characters, since a comment ends at the end of its line.
 fn one_line(text: &str) -> String {
     text.replace(char::is_control, "?")
 }
 
-/// A command that is run again.
+/// A command to re-run.
 pub struct Rerun<'a> {
-    /// Its id; of several with one id, the second one's ends with `.2`.
+    /// Its id; a second command with the same id has the suffix `.2`, and so on.
     pub id: String,
-    /// The command, as it ended the last time.
+    /// The command with its last outcome.
     pub command: &'a CommandRecord,
     times: u32,
     http: Option<&'a str>,
 }
 
 impl Rerun<'_> {
-    /// How long it may take, in ms, when it is run again, where that is not as long as it was given the first time: what
-    /// never ended by itself, or would block on a cluster that has moved on.
+    /// Returns the time limit of the re-run, in ms, if it differs from the original limit.
+    ///
+    /// It differs for a command that never ended by itself, and for one that would block on a changed
+    /// cluster.
     pub fn limit_ms(&self) -> Option<u64> {
         let outcome = self.command.outcome.as_ref()?;
-        match self.kind() {
+        match self.command.intent.id {
             _ if outcome.ended_by.is_our_doing() => Some(outcome.duration_ms.clamp(1000, SOME_TIME_MS)),
-            "watch" => Some(SOME_TIME_MS),
-            "rollout" => Some(outcome.duration_ms.saturating_mul(2).max(SOME_TIME_MS)),
+            StepId::WatchPods => Some(SOME_TIME_MS),
+            StepId::Rollout(_) => Some(outcome.duration_ms.saturating_mul(2).max(SOME_TIME_MS)),
             _ => None,
         }
     }
 
-    /// What the run saw, as the statuses of the stages. Under `timeout`, that of what had to be ended is 124
-    /// (timeout(1)); of what a run ended that was no longer needed, how it would have ended is not known, unless it waits
-    /// for something by its nature.
+    /// Returns the exit codes of the stages, as the re-run under `timeout` has to show them.
+    ///
+    /// `timeout` exits with 124 for a command that it ended (timeout(1)). If the run ended a command because
+    /// it was no longer needed, its own exit code is unknown. The exceptions are commands that always wait.
     fn statuses(&self) -> String {
         let Some(outcome) = &self.command.outcome else { return UNKNOWN.to_owned() };
         match outcome.ended_by {
-            EndedBy::StagingDryRun if !["watch", "rollout"].contains(&self.kind()) => UNKNOWN.to_owned(),
+            EndedBy::StagingDryRun if !self.waits() => UNKNOWN.to_owned(),
             by if by.is_our_doing() => "124".to_owned(),
             _ => outcome.exit.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         }
     }
 
-    fn kind(&self) -> &str {
-        self.command.intent.id.split('.').next().unwrap_or_default()
+    /// Returns whether the command always waits for something.
+    fn waits(&self) -> bool {
+        matches!(self.command.intent.id, StepId::WatchPods | StepId::Rollout(_))
     }
 }
 
-/// The commands of a phase, in the runbook's order. One that was repeated word for word stands once.
+/// Returns the commands of a phase in the runbook's order; identical repetitions become one entry.
 pub fn entries(run: &RunState, phase: Phase) -> Vec<Rerun<'_>> {
     let mut entries = Vec::<Rerun>::new();
-    let mut named = BTreeMap::<&str, u32>::new();
+    let mut named = BTreeMap::<&StepId, u32>::new();
     for command in run.in_runbook_order().into_iter().filter(|command| command.intent.phase == phase) {
         let intent = &command.intent;
         if let Some(same) = entries.iter_mut().find(|entry| entry.command.intent == *intent) {
@@ -125,15 +131,15 @@ pub fn entries(run: &RunState, phase: Phase) -> Vec<Rerun<'_>> {
         }
         let number = named.entry(&intent.id).or_default();
         *number += 1;
-        let id = if *number == 1 { intent.id.clone() } else { format!("{}.{number}", intent.id) };
+        let id = if *number == 1 { intent.id.to_string() } else { format!("{}.{number}", intent.id) };
         entries.push(Rerun { id, command, times: 1, http: http_status(run, &intent.id) });
     }
     entries
 }
 
-fn http_status<'a>(run: &'a RunState, id: &str) -> Option<&'a str> {
-    let check = run.checks.iter().find(|check| check_id(check.number) == id);
-    let health = run.health.iter().find(|health| health.id == id);
+fn http_status<'a>(run: &'a RunState, id: &StepId) -> Option<&'a str> {
+    let check = run.checks.iter().find(|check| StepId::Check(check.number) == *id);
+    let health = run.health.iter().find(|health| health.id == *id);
     check
         .map(|check| check.transfer.http_status.as_str())
         .or(health.map(|health| health.http_status.as_str()))
@@ -145,8 +151,8 @@ fn entry(text: &mut String, entry: &Rerun) {
     let effect = intent.effect.word();
     // Formatting into a String can't fail.
     let _ = writeln!(text, "# {}  ·  {effect}  ·  {}", entry.id, how_it_went(outcome, entry.times));
-    // use-context writes every file of the kubeconfig's list a lock: it gets the overlay alone.
-    let alone = if intent.id == "use-context" { " alone" } else { "" };
+    // `use-context` locks every file of the kubeconfig list, so it gets only the overlay.
+    let alone = if intent.id == StepId::UseContext { " alone" } else { "" };
     let limit =
         entry.limit_ms().map(|ms| format!("timeout {}.{} ", ms / 1000, ms % 1000 / 100)).unwrap_or_default();
     let statuses = entry.statuses();

@@ -1,41 +1,47 @@
-//! Room on the disk.
+//! Free disk space: the check before a run, and the reserve for its end.
+//!
+//! The reserve keeps a run's last files writable even if the disk fills up during the run.
 
 use std::fs::File;
 use std::io::{self, Write};
 
 use camino::Utf8Path;
 
-/// What has to be free before a run begins, in bytes: a usual one keeps less than 1 MiB, a talkative one some more.
+/// The free space that a run requires before it begins, in bytes; a typical run stores less than 1 MiB.
 pub const LEAST_FREE: u64 = 64 * 1024 * 1024;
 
-/// How much is held back for the end of a run, in bytes: `manifest.json`, each `cmd.txt` and `SHA256SUMS` are written
-/// beside the old ones before they replace them.
+/// The reserved space for the end of a run, in bytes.
+///
+/// `manifest.json`, each `cmd.txt` and `SHA256SUMS` are written next to the old files before they replace
+/// them.
 const RESERVE: usize = 2 * 1024 * 1024;
 
-/// How many bytes we may still write on the file system of `folder`, or of the nearest folder above it that is there.
+/// Returns the free bytes on the file system of `folder`, or of its nearest existing parent.
 ///
 /// # Errors
-/// When the system can't say.
+/// When the system does not report the free space.
 pub fn free(folder: &Utf8Path) -> io::Result<u64> {
     let there = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(folder);
     let system = rustix::fs::statvfs(there.as_std_path())?;
     Ok(system.f_bavail.saturating_mul(system.f_frsize))
 }
 
-/// Space of the evidence's file system that is held back, so that what has to be said at the end can be written on a
-/// disk that was filled meanwhile. Dropped, it is free again; so it is when the process ends, however it ends.
+/// Reserved space on the evidence's file system, so the last files of a run fit on a disk that filled up
+/// meanwhile.
+///
+/// The space is free again when this is dropped or the process ends.
 pub struct Reserve(#[allow(dead_code, reason = "held, not read")] File);
 
 impl Reserve {
-    /// Holds space back.
+    /// Reserves the space.
     ///
     /// # Errors
-    /// When the disk does not take that much.
+    /// When the disk has too little space.
     pub fn hold(folder: &Utf8Path) -> io::Result<Self> {
         let unkept =
             |error: io::Error| io::Error::new(error.kind(), format!("no reserve in {folder}: {error}"));
         let mut file = tempfile::tempfile_in(folder).map_err(unkept)?;
-        // Written, because a file that is only made long takes no space.
+        // Zeros are written, because a file that is only extended occupies no disk space.
         file.write_all(&vec![0; RESERVE]).map_err(unkept)?;
         Ok(Self(file))
     }

@@ -1,38 +1,45 @@
+//! Redacts the secret fields of HTTP headers in the output of `curl -i`.
+//!
+//! The result does not depend on how the input is split into writes. Bytes of a body are never changed.
+
 use std::io::{self, Write};
 
 use super::redaction::marker;
 
-/// The header fields whose values never reach an evidence file: they open a session to whoever reads them.
+/// The header fields whose values never reach an evidence file, because they grant access to a session.
 pub const SECRET_FIELDS: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
 
 const LINE_END: &[u8] = b"\r\n";
 
-/// More of the beginning of a line, less the blanks around it, than any of the names has.
+/// A line's beginning that is longer than this, in bytes without surrounding blanks, is none of the names.
 const LONGEST_NAME: usize = 32;
 
-/// Takes the values of `Authorization`, `Proxy-Authorization`, `Cookie` and `Set-Cookie` out of the head of an HTTP/1.1
-/// answer as it comes, `curl -i`'s output, and passes on the rest unchanged (RFC 9112). An answer may have several heads:
-/// those of interim answers stand first.
+/// A filter that redacts the values of the [secret fields](SECRET_FIELDS) in the headers of an HTTP/1.1
+/// response (RFC 9112).
+///
+/// It works on the stream of `curl -i` and passes on the rest unchanged. A response can have several headers,
+/// since interim responses come first.
 #[derive(Debug, Default)]
 pub struct HeaderFilter {
     at: At,
-    /// How many values of each field were taken out.
+    /// The number of redacted values of each field.
     counts: [u64; SECRET_FIELDS.len()],
 }
 
 #[derive(Debug)]
 enum At {
-    /// The beginning of a line of a head. The end of the line before is still owed where a value was taken out: this
-    /// one may continue it.
+    /// At the beginning of a header line.
+    ///
+    /// After a redacted value, the line end is written later, since this line may continue the value.
     LineBegins {
         held: Vec<u8>,
         owes_line_end: bool,
     },
-    /// In a line that is kept.
+    /// In a line that is passed on.
     Line,
-    /// In a value that is left out.
+    /// In a value that is redacted.
     Secret,
-    /// Behind a head: another one, if this is the beginning of a status line.
+    /// After a header: another one follows if the next bytes begin a status line.
     HeadEnded(Vec<u8>),
     Body,
 }
@@ -44,15 +51,15 @@ impl Default for At {
 }
 
 impl HeaderFilter {
-    /// The fields of which something was taken out, and how often.
+    /// Returns the redacted fields, each with the number of its redacted values.
     pub fn taken_out(&self) -> impl Iterator<Item = (&'static str, u64)> {
         SECRET_FIELDS.into_iter().zip(self.counts).filter(|(_, count)| *count > 0)
     }
 
-    /// Passes on what may be kept of `bytes`.
+    /// Passes on the part of `bytes` that is known not to be secret.
     ///
     /// # Errors
-    /// What `to` answers.
+    /// When `to` fails.
     pub fn pass(&mut self, bytes: &[u8], to: &mut dyn Write) -> io::Result<()> {
         let mut kept = Vec::with_capacity(bytes.len());
         let mut rest = bytes;
@@ -67,10 +74,10 @@ impl HeaderFilter {
         to.write_all(&kept)
     }
 
-    /// Passes on what was held back at the end.
+    /// Passes on the bytes that were held back at the end.
     ///
     /// # Errors
-    /// What `to` answers.
+    /// When `to` fails.
     pub fn finish(&mut self, to: &mut dyn Write) -> io::Result<()> {
         match std::mem::replace(&mut self.at, At::Body) {
             At::LineBegins { owes_line_end: true, .. } => to.write_all(LINE_END),
@@ -126,7 +133,7 @@ impl HeaderFilter {
         }
         kept.extend_from_slice(&held);
         match held.as_slice() {
-            // A line of blanks ends no head: it continues the line before.
+            // A line of blanks does not end the header: it continues the line before.
             b"\n" | b"\r\n" => At::HeadEnded(Vec::new()),
             [.., b'\n'] => At::default(),
             _ => At::Line,
@@ -134,7 +141,9 @@ impl HeaderFilter {
     }
 }
 
-/// Which of the secret fields `Name:` is; a blank before the colon is against the RFC, and no way around this.
+/// Returns the index of the secret field that `Name:` names.
+///
+/// A blank before the colon violates the RFC, but must not bypass the redaction.
 fn secret_field(name: &[u8]) -> Option<usize> {
     let name = name.strip_suffix(b":")?.trim_ascii();
     SECRET_FIELDS.iter().position(|field| name.eq_ignore_ascii_case(field.as_bytes()))
@@ -181,7 +190,7 @@ mod tests {
         };
         hidden(&format!("HTTP/1.1 200 OK\r\nSet-Cookie{}: secret\r\n\r\n", " ".repeat(40)));
         hidden(&format!("HTTP/1.1 200 OK\r\nSet-Cookie{}:secret\r\n\r\n", "\r".repeat(40)));
-        // To curl and to us this head goes on: the line of blanks continues the one before.
+        // For curl and for this filter the header goes on: the blank line continues the line before.
         hidden("HTTP/1.1 200 OK\r\nX: a\r\n \r\nSet-Cookie: secret\r\n\r\n");
         hidden("HTTP/1.1 200 OK\n\t\nSet-Cookie: secret\n\n");
     }

@@ -1,3 +1,7 @@
+//! The lock on an evidence root: only one run at a time writes below it.
+//!
+//! The system releases the lock when the process ends for any reason, so no stale lock remains.
+
 use std::fs::TryLockError;
 use std::io::{self, Read, Seek, Write};
 
@@ -5,18 +9,18 @@ use camino::Utf8Path;
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
-/// The lock on an evidence root: one run at a time. The system frees it when the process ends, however it ends.
+/// The lock on an evidence root, held until it is dropped or the process ends.
 pub struct Lock {
     _file: std::fs::File,
 }
 
-/// Why the lock was not taken.
+/// The error for a lock that could not be acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Another run holds it.
+    /// Another run holds the lock.
     #[error("{holder}")]
     Held {
-        /// What that run wrote about itself.
+        /// The description that the other run wrote into the lock file.
         holder: String,
     },
     /// The evidence root can't be written.
@@ -25,10 +29,11 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock of an evidence root, which is made if it is not there, and says in it who holds it.
+    /// Acquires the lock of an evidence root, which is created if needed, and writes `holder` into the lock
+    /// file.
     ///
     /// # Errors
-    /// [`LockError::Held`] when another run has it.
+    /// [`LockError::Held`] when another run holds the lock.
     pub fn take(root: &Utf8Path, holder: &str) -> Result<Self, LockError> {
         fs::create_dir_all(root)?;
         let path = root.join(".lock");

@@ -1,7 +1,7 @@
-//! The evidence tree: the only room that writes it.
+//! The evidence tree: the only module that writes it.
 //!
-//! Every byte that comes from a child passes [`Sink`], the one point where named values are taken out before
-//! they reach the disk.
+//! Every byte of a child's output passes through [`Sink`]. It is the one point that removes named values, so
+//! none of them reaches the disk.
 
 pub mod cmd_txt;
 mod disk_space;
@@ -15,15 +15,16 @@ mod tree;
 
 pub use disk_space::{LEAST_FREE, Reserve, free};
 pub use http_headers::{HeaderFilter, SECRET_FIELDS};
-pub use journal::{Journal, events_of};
+pub use journal::{Journal, UnreadableJournal, events_of};
 pub use lock::{Lock, LockError};
 pub use run_folders::{ManifestHeader, RunFolder, latest, latest_run, make_room, run_folders};
 pub use sums::{
-    ABOVE_THE_SUMS, ATTESTATION, SIGNATURE, SUMS, seal, sha256_of, sha256_of_bytes, sha256_of_file,
+    ABOVE_THE_SUMS, ATTESTATION, RUNBOOK, SIGNATURE, SUMS, seal, sha256_of, sha256_of_bytes, sha256_of_file,
 };
 pub use tree::{Kept, Sink, Tree};
 
-/// What opens a file for writing opens no link: it would write where the link points to.
+/// Returns the flag that makes an open for writing fail on a symbolic link, so no write follows one out of
+/// the tree.
 fn not_a_link() -> i32 {
     i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
 }

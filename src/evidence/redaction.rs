@@ -1,11 +1,12 @@
-//! Takes secrets out of what children print, before it reaches the disk.
+//! Removes secrets from children's output before it reaches the disk.
 //!
-//! The rule: every byte that belongs to any occurrence of any [form](SecretPatterns) of a secret is left out, and a
-//! connected run of such bytes becomes one marker, `[redacted:NAME]`. So occurrences may overlap, touch and
-//! contain each other, and still nothing of them is left. The name is that of the occurrence that begins the
-//! run (the longest, where several begin there).
+//! The rule: every byte that belongs to any occurrence of any [pattern](SecretPatterns) of a secret is
+//! removed. A connected run of such bytes becomes one marker, `[redacted:NAME]`. Occurrences may therefore
+//! overlap, touch and contain each other, and nothing of them remains.
 //!
-//! What comes out does not depend on how the input was cut into writes.
+//! The name is the one of the occurrence that begins the run; if several begin there, of the longest.
+//!
+//! The output does not depend on how the input is split into writes.
 
 mod secret_patterns;
 #[cfg(test)]
@@ -18,40 +19,42 @@ use aho_corasick::Input;
 
 pub use secret_patterns::{SecretPatterns, TooLong};
 
-/// What stands in the place of a value of this name.
+/// Returns the marker that replaces the value of this name.
 pub fn marker(name: &str) -> String {
     format!("[redacted:{name}]")
 }
 
-/// How many markers were written, by the secret's name. Names that never occurred are not in it.
+/// The number of markers written, by the secret's name; names that never occurred are absent.
 pub type Counts = BTreeMap<String, u64>;
 
-/// A writer that passes everything on to `inner`, but for secrets.
+/// A writer that passes everything on to `inner`, except secrets.
 ///
-/// It holds back as little as it must: the end of what was written so far, if a form could begin there.
-/// [`Self::finish`] passes that on; dropped without it, the end is lost. After an error it is of no further
-/// use, since a part of what was given may have been passed on.
+/// It holds back as little as possible: the end of the input, if a pattern could begin there.
+/// [`Self::finish`] passes this on; a writer that is dropped without it loses the end. After an error, the
+/// writer must not be used again, since a part of the input may have been passed on.
 pub struct Redactor<'a, W: Write> {
     patterns: &'a SecretPatterns,
     inner: W,
-    /// The end of the input so far, from the first byte on that could begin a form.
+    /// The end of the input, from the first byte that could begin a pattern.
     held: Vec<u8>,
-    /// The run of secret bytes that reaches up to the held bytes or into them: its marker is written already,
-    /// and stands for this many of them. `None` where the byte before was no secret.
+    /// The run of secret bytes that reaches up to the held bytes or into them; `None` if the last byte was
+    /// not secret.
+    ///
+    /// Its marker is already written and covers this many of the held bytes.
     run: Option<usize>,
     counts: Counts,
 }
 
 impl<'a, W: Write> Redactor<'a, W> {
-    /// Redacts `forms` from what goes to `inner`.
+    /// Returns a writer that redacts `patterns` and writes to `inner`.
     pub fn new(patterns: &'a SecretPatterns, inner: W) -> Self {
         Self { patterns, inner, held: Vec::new(), run: None, counts: Counts::new() }
     }
 
-    /// Passes on what was held back, flushes `inner`, and gives it back with the number of markers written.
+    /// Passes on the held bytes, flushes `inner`, and returns it with the number of markers written.
     ///
     /// # Errors
-    /// What `inner` answers.
+    /// When `inner` fails.
     pub fn finish(mut self) -> io::Result<(W, Counts)> {
         let held = std::mem::take(&mut self.held);
         self.pass_on(&held, held.len())?;
@@ -59,10 +62,9 @@ impl<'a, W: Write> Redactor<'a, W> {
         Ok((self.inner, self.counts))
     }
 
-    /// Passes on `text[..until]`, of which nothing was passed on yet but the marker of `self.run`.
+    /// Passes on `text[..until]`, of which only the marker of `self.run` was passed on so far.
     ///
-    /// `until` must be where nothing is left to wait for: no form that begins before it is cut short by the end
-    /// of `text`.
+    /// `until` must be decided: the end of `text` cuts off no pattern that begins before `until`.
     fn pass_on(&mut self, text: &[u8], until: usize) -> io::Result<()> {
         let mut in_run = self.run.is_some();
         let mut done = self.run.unwrap_or(0);
@@ -79,7 +81,7 @@ impl<'a, W: Write> Redactor<'a, W> {
                 in_run = true;
             }
             done = done.max(found.end);
-            // Not from its end: another form may begin within this one and reach beyond it.
+            // Not from the end of the match: another pattern may begin inside it and reach beyond it.
             search_from = found.start + 1;
         }
         if done < until {
@@ -92,12 +94,12 @@ impl<'a, W: Write> Redactor<'a, W> {
 }
 
 impl<W: Write> Write for Redactor<'_, W> {
-    /// Takes all of `bytes`, or fails.
+    /// Accepts all of `bytes`, or fails.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.patterns.is_empty() {
             self.inner.write_all(bytes)?;
         } else if self.held.is_empty() {
-            // Nearly always: nothing is copied but the few bytes to hold back.
+            // The usual case: only the few held bytes are copied.
             let until = self.patterns.first_undecided(bytes);
             self.pass_on(bytes, until)?;
             self.held.extend_from_slice(&bytes[until..]);
@@ -112,15 +114,15 @@ impl<W: Write> Write for Redactor<'_, W> {
         Ok(bytes.len())
     }
 
-    /// Flushes `inner`. What could be the beginning of a secret stays held back.
+    /// Flushes `inner`; bytes that could begin a secret stay held back.
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
 }
 
-/// One more marker with this name.
+/// Counts one more marker with this name.
 fn count(counts: &mut Counts, name: &str) {
-    // Looked up first, so that a name is only copied when it is new.
+    // Looked up first, so the name is copied only when it is new.
     match counts.get_mut(name) {
         Some(markers) => *markers += 1,
         None => {

@@ -1,3 +1,8 @@
+//! The run directories of an evidence root: how they are named, ordered and chained.
+//!
+//! An existing directory is never overwritten or merged; it is renamed. The latest run is found by the chain
+//! of manifests, since dates are not reliable if clocks or time zones differ.
+
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -9,14 +14,16 @@ use serde::Deserialize;
 use super::sha256_of_bytes;
 use crate::events::PreviousRun;
 
-/// Makes `root/date` an empty folder. What stood there, an earlier run or a folder made by hand, is renamed to
-/// the first free one of `date.1`, `date.2`, … and never overwritten or merged.
+/// Creates the empty directory `root/date`, and renames an existing one to the first free `date.1`, `date.2`,
+/// ….
+///
+/// The existing one may be an earlier run or made by hand; it is never overwritten or merged.
 ///
 /// # Errors
-/// When the folder can't be renamed or made.
+/// When the old directory can't be renamed, or the new one can't be created.
 pub fn make_room(root: &Utf8Path, date: &str) -> io::Result<Utf8PathBuf> {
     let folder = root.join(date);
-    // Made first: where there is no room for it, what stands there stays.
+    // Created first: if the disk is full, the old directory keeps its name.
     let mut new = tempfile::Builder::new();
     let new = new.prefix(".").permissions(PermissionsExt::from_mode(0o777)).tempdir_in(root)?;
     if folder.symlink_metadata().is_ok() {
@@ -26,32 +33,32 @@ pub fn make_room(root: &Utf8Path, date: &str) -> io::Result<Utf8PathBuf> {
     Ok(folder)
 }
 
-/// A folder of an evidence root that holds a run, as its manifest names it.
+/// A directory of an evidence root that contains a run.
 pub struct RunFolder {
-    /// The folder's name.
+    /// The name of the directory.
     pub dir: String,
-    /// The hash of its manifest; `None`: it can't be read.
+    /// The SHA-256 of its `manifest.json`; `None` if the file can't be read.
     pub sha256: Option<String>,
-    /// What the manifest says of itself; `None`: it is none.
+    /// The fields of the manifest that link runs; `None` if the file is not a manifest.
     pub told: Option<ManifestHeader>,
 }
 
-/// What of a manifest links it to others.
+/// The fields of a manifest that link it to other runs.
 #[derive(Deserialize)]
 pub struct ManifestHeader {
-    /// The run.
+    /// The identity of the run; `None` if the manifest has none.
     pub run_id: Option<String>,
-    /// The one before.
+    /// The run before it; `None` if there is none.
     pub previous_run: Option<PreviousRun>,
 }
 
-/// The runs of an evidence root, in the order of their folders' names: by date, and of a day first those with a number,
-/// in its order.
+/// Returns the runs of an evidence root, ordered by date; on one date, first the numbered directories in
+/// their order.
 ///
 /// # Errors
 /// When the root can't be read.
 pub fn run_folders(root: &Utf8Path) -> io::Result<Vec<RunFolder>> {
-    // A name that is no text is none of a run's.
+    // A name that is not UTF-8 can't be the name of a run directory.
     let names = root.read_dir_utf8()?.filter_map(|entry| Some(entry.ok()?.file_name().to_owned()));
     let mut names: Vec<String> = names.collect();
     names.retain(|name| age(name).is_some() && root.join(name).join("manifest.json").is_file());
@@ -64,8 +71,9 @@ pub fn run_folders(root: &Utf8Path) -> io::Result<Vec<RunFolder>> {
     Ok(names.into_iter().map(run_folder).collect())
 }
 
-/// The latest of these: one that no other names as the one before; of several, the last. Dates alone don't tell, where
-/// clocks or time zones differ.
+/// Returns the latest run: the last one that no other run names as its previous run.
+///
+/// Dates alone do not decide, since clocks and time zones can differ.
 pub fn latest(run_folders: &[RunFolder]) -> Option<&RunFolder> {
     let before = run_folders
         .iter()
@@ -76,8 +84,9 @@ pub fn latest(run_folders: &[RunFolder]) -> Option<&RunFolder> {
         .rfind(|run_folder| run_folder.sha256.as_ref().is_none_or(|sha256| !named.contains(sha256)))
 }
 
-/// The run before this one: the latest of an evidence root, named as it will be found once the new run has made room for
-/// itself.
+/// Returns the previous run for a new run: the latest of an evidence root.
+///
+/// Its directory is named as it will be after [`make_room`] has renamed it.
 ///
 /// # Errors
 /// When the root can't be read.
@@ -91,7 +100,7 @@ pub fn latest_run(root: &Utf8Path, date: &str) -> io::Result<Option<PreviousRun>
     }))
 }
 
-/// The first of `date.1`, `date.2`, … that is free.
+/// Returns the first free name of `date.1`, `date.2`, ….
 fn aside(root: &Utf8Path, date: &str) -> String {
     let mut number = 1u32;
     while root.join(format!("{date}.{number}")).symlink_metadata().is_ok() {
@@ -100,7 +109,7 @@ fn aside(root: &Utf8Path, date: &str) -> String {
     format!("{date}.{number}")
 }
 
-/// What orders the folders of runs by their names; `None`: it has not the name of one.
+/// Returns the sort key of a run directory's name; `None` if the name is not one of a run directory.
 fn age(name: &str) -> Option<(&str, u32)> {
     let (date, number) = match name.split_once('.') {
         None => (name, u32::MAX),

@@ -1,3 +1,7 @@
+//! The sums of an evidence tree, and the seal over them.
+//!
+//! `SHA256SUMS` is written last, so a tree with sums is complete.
+
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
@@ -9,20 +13,24 @@ use super::Tree;
 use crate::documents;
 use crate::run_state::RunState;
 
-/// The file the sums stand in, in the form `sha256sum -c` reads.
+/// The file with the sums, in the format of `sha256sum -c`.
 pub const SUMS: &str = "SHA256SUMS";
 
-/// What is said of the run in a form that other tools know: its subject is the seal.
+/// The result of the run as an in-toto statement, whose subject is the seal.
 pub const ATTESTATION: &str = "attestation.json";
 
-/// The signature of [`SUMS`], if the run was told to sign: named as `ssh-keygen -Y sign` does.
+/// The SSH signature of [`SUMS`], if the run signs; named as `ssh-keygen -Y sign` names it.
 pub const SIGNATURE: &str = "SHA256SUMS.sig";
 
-/// What has no sum, because it is made from the sums.
+/// The document that the run carried out.
+pub const RUNBOOK: &str = "inputs/RUNBOOK.md";
+
+/// The files without a sum, because they are made from the sums.
 pub const ABOVE_THE_SUMS: [&str; 3] = [SUMS, ATTESTATION, SIGNATURE];
 
-/// Writes `SHA256SUMS` over every file of the tree but [what is made from them](ABOVE_THE_SUMS), and what is attested
-/// of their own SHA-256, the seal, which it returns.
+/// Writes `SHA256SUMS` and the attestation, and returns the seal: the SHA-256 of `SHA256SUMS`.
+///
+/// The sums cover every file of the tree except those that are [made from them](ABOVE_THE_SUMS).
 ///
 /// # Errors
 /// When a file can't be read, or the sums or the attestation can't be written.
@@ -33,24 +41,24 @@ pub fn seal(tree: &Tree, run: &RunState) -> io::Result<String> {
         let _ = writeln!(sums, "{}  {file}", sha256_of_file(&tree.path(file))?);
     }
     let seal = sha256_of_bytes(sums.as_bytes());
-    tree.replace_text(ATTESTATION, &documents::attestation(run, &seal))?;
-    // Last, so that where it is, all is.
+    tree.replace(ATTESTATION, documents::attestation(run, &seal).as_bytes())?;
+    // Written last: if this file exists, all others do.
     tree.replace(SUMS, sums.as_bytes())?;
     Ok(seal)
 }
 
-/// The SHA-256 of a file's bytes, in lower-case hexadecimal digits.
+/// Returns the SHA-256 of a file's bytes, in lower-case hexadecimal digits.
 ///
 /// # Errors
-/// When it can't be read.
+/// When the file can't be read.
 pub fn sha256_of_file(path: &Utf8Path) -> io::Result<String> {
     sha256_of(File::open(path)?)
 }
 
-/// The SHA-256 of all that can be read.
+/// Returns the SHA-256 of everything that a reader returns.
 ///
 /// # Errors
-/// When something can't.
+/// When the reader fails.
 pub fn sha256_of(mut bytes: impl Read) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
@@ -62,7 +70,7 @@ pub fn sha256_of(mut bytes: impl Read) -> io::Result<String> {
     }
 }
 
-/// The SHA-256 of bytes.
+/// Returns the SHA-256 of bytes.
 pub fn sha256_of_bytes(bytes: &[u8]) -> String {
     to_hex(&Sha256::digest(bytes))
 }

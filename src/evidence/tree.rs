@@ -1,3 +1,8 @@
+//! The directory of one run: writing files into it, and reading them back.
+//!
+//! A child's output is redacted before it is written. A replaced file is always the old one or the new one as
+//! a whole, also after a crash. No write follows a symbolic link in place of a file.
+
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -8,45 +13,46 @@ use super::http_headers::HeaderFilter;
 use super::redaction::{Redactor, SecretPatterns};
 use crate::events::{ByteRange, Redaction};
 
-/// The folder of one run.
+/// The directory of one run.
 pub struct Tree {
     root: Utf8PathBuf,
     patterns: SecretPatterns,
 }
 
 impl Tree {
-    /// The tree in an existing folder; what `forms` names is taken out of all that is written.
+    /// Returns the tree of an existing directory; the secrets of `patterns` are redacted from children's
+    /// output.
     pub fn new(root: Utf8PathBuf, patterns: SecretPatterns) -> Self {
         Self { root, patterns }
     }
 
-    /// Its folder.
+    /// Returns the tree's directory.
     pub fn root(&self) -> &Utf8Path {
         &self.root
     }
 
-    /// What is taken out of all that is written.
+    /// Returns the patterns of the secrets that are redacted.
     pub fn patterns(&self) -> &SecretPatterns {
         &self.patterns
     }
 
-    /// The path of one of its files.
+    /// Returns the path of a file in the tree.
     pub fn path(&self, file: &str) -> Utf8PathBuf {
         self.root.join(file)
     }
 
-    /// Makes sure a file is there, empty if it was not.
+    /// Creates an empty file, unless the file exists.
     ///
     /// # Errors
-    /// When it can't be made.
+    /// When the file can't be created.
     pub fn touch(&self, file: &str) -> io::Result<()> {
         self.append(file).map(drop)
     }
 
-    /// Replaces a file whole: a reader sees the old one or the new one, also after a crash.
+    /// Replaces a whole file atomically: a reader sees the old file or the new one, also after a crash.
     ///
     /// # Errors
-    /// When it can't be written.
+    /// When the file can't be written.
     pub fn replace(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.path(file);
         let folder = path.parent().unwrap_or(&self.root);
@@ -61,29 +67,19 @@ impl Tree {
         File::open(folder)?.sync_all()
     }
 
-    /// Replaces a file with text from which the named values are taken out.
+    /// Returns a sink that appends a child's output to a file, which is created with the first byte.
     ///
-    /// # Errors
-    /// When it can't be written.
-    pub fn replace_text(&self, file: &str, text: &str) -> io::Result<()> {
-        self.replace(file, self.patterns.redact_str(text).as_bytes())
-    }
-
-    /// A place for a child's output at the end of a file, which is made with the first byte.
-    pub fn sink(&self, file: &str) -> Sink<'_> {
-        let end = FileEnd { tree: self, name: file.to_owned(), file: None, from: 0, to: 0 };
+    /// With `None`, the output is stored nowhere. `copy_to` receives the same bytes after they were stored.
+    pub fn sink<'a>(&'a self, file: Option<&str>, copy_to: &'a mut dyn Write) -> Sink<'a> {
+        let name = file.map(str::to_owned);
+        let end = FileEnd { tree: self, name, file: None, from: 0, to: 0, copy_to };
         Sink { redactor: Redactor::new(&self.patterns, end), head: None }
     }
 
-    /// A [`Tree::sink`] for what `curl -i` prints: of its head, the values that open a session are left out.
-    pub fn answer_sink(&self, file: &str) -> Sink<'_> {
-        Sink { head: Some(HeaderFilter::default()), ..self.sink(file) }
-    }
-
-    /// The bytes of a stretch of a file.
+    /// Reads a range of bytes of a file; without a range, returns no bytes.
     ///
     /// # Errors
-    /// When they can't be read.
+    /// When the bytes can't be read.
     pub fn read(&self, range: Option<&ByteRange>) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         if let Some(range) = range {
@@ -92,7 +88,7 @@ impl Tree {
         Ok(bytes)
     }
 
-    /// The bytes of a stretch of a file, to be read piece by piece.
+    /// Opens a range of bytes of a file, to read it piece by piece.
     ///
     /// # Errors
     /// When the file can't be opened.
@@ -102,10 +98,10 @@ impl Tree {
         Ok(file.take(range.length()))
     }
 
-    /// The paths of all its files, sorted by their bytes.
+    /// Returns the paths of all files in the tree, sorted by their bytes.
     ///
     /// # Errors
-    /// When a folder can't be read.
+    /// When a directory can't be read.
     pub fn list(&self) -> io::Result<Vec<String>> {
         let mut folders = vec![self.root.clone()];
         let mut files = Vec::new();
@@ -132,26 +128,33 @@ impl Tree {
     }
 }
 
-/// Takes a child's bytes, takes the named values out, and appends the rest to a file of the tree.
+/// A writer for a child's output: it redacts the named values first, then appends to a file of the tree and
+/// copies.
 pub struct Sink<'a> {
     redactor: Redactor<'a, FileEnd<'a>>,
     head: Option<HeaderFilter>,
 }
 
-/// What a [`Sink`] kept.
+/// The result of a [`Sink`].
 #[derive(Debug, Default)]
 pub struct Kept {
-    /// Where; `None`: there was nothing.
+    /// The range of bytes that was stored; `None` if there were none.
     pub range: Option<ByteRange>,
-    /// What was taken out.
+    /// The redactions, for each name.
     pub redactions: Vec<Redaction>,
 }
 
 impl Sink<'_> {
-    /// Writes what was held back, and tells what was kept.
+    /// Redacts also the secret HTTP header fields, for the output of `curl -i`.
+    #[must_use]
+    pub fn of_an_answer(self) -> Self {
+        Self { head: Some(HeaderFilter::default()), ..self }
+    }
+
+    /// Writes the bytes that were held back, and returns the stored range and the redactions.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// When the disk does not accept the bytes.
     pub fn finish(mut self) -> io::Result<Kept> {
         if let Some(head) = &mut self.head {
             head.finish(&mut self.redactor)?;
@@ -162,10 +165,11 @@ impl Sink<'_> {
         let redactions = counts
             .into_iter()
             .chain(of_head)
-            .filter(|(_, count)| *count > 0)
-            .map(|(name, count)| Redaction { file: end.name.clone(), name, count })
+            .filter(|(_, count)| *count > 0 && end.name.is_some())
+            .map(|(name, count)| Redaction { file: end.name.clone().unwrap_or_default(), name, count })
             .collect();
-        let range = (end.to > end.from).then_some(ByteRange { file: end.name, from: end.from, to: end.to });
+        let (from, to) = (end.from, end.to);
+        let range = end.name.filter(|_| to > from).map(|file| ByteRange { file, from, to });
         Ok(Kept { range, redactions })
     }
 }
@@ -183,29 +187,33 @@ impl Write for Sink<'_> {
     }
 }
 
-/// The end of a file, which is made with the first byte.
+/// A writer at the end of a file, which is created with the first byte.
 struct FileEnd<'a> {
     tree: &'a Tree,
-    name: String,
+    name: Option<String>,
     file: Option<File>,
     from: u64,
     to: u64,
+    copy_to: &'a mut dyn Write,
 }
 
 impl Write for FileEnd<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => {
-                let file = self.tree.append(&self.name)?;
-                self.from = file.metadata()?.len();
-                self.to = self.from;
-                none.insert(file)
-            }
-        };
-        let count = file.write(bytes)?;
-        self.to += count as u64;
-        Ok(count)
+        if let Some(name) = &self.name {
+            let file = match &mut self.file {
+                Some(file) => file,
+                none => {
+                    let file = self.tree.append(name)?;
+                    self.from = file.metadata()?.len();
+                    self.to = self.from;
+                    none.insert(file)
+                }
+            };
+            file.write_all(bytes)?;
+            self.to += bytes.len() as u64;
+        }
+        self.copy_to.write_all(bytes)?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

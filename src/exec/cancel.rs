@@ -1,13 +1,15 @@
-//! Ending commands from elsewhere.
+//! Cancels commands from another thread or from a signal handler.
+//!
+//! Once canceled, it stays canceled: every command that runs with it ends, now and later.
 
 use std::io::{self, PipeReader, PipeWriter, Write as _};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-/// Ends the commands that are run with it, when it is pulled: by another thread, or by a signal.
+/// A request to end commands, which another thread or a signal handler can make.
 ///
-/// Once pulled it stays so. It is a pipe, so that a command can wait for it and for its output at once.
+/// It is a pipe, so a command can wait for it and for its output at once.
 #[derive(Debug)]
 pub struct Cancel {
     reader: PipeReader,
@@ -15,32 +17,32 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    /// One that is not pulled.
+    /// Creates a cancel that is not requested yet.
     ///
     /// # Errors
-    /// When there are no file descriptors left.
+    /// When no file descriptors are left.
     pub fn new() -> io::Result<Self> {
         let (reader, writer) = super::pipe()?;
-        // A full pipe must not block the one who pulls: it says all there is to say.
+        // A full pipe must not block the caller: one byte is enough to cancel.
         rustix::io::ioctl_fionbio(&writer, true)?;
         Ok(Self { reader, writer })
     }
 
-    /// Ends every command that runs with this, now and later.
+    /// Ends every command that runs with this cancel, now and later.
     pub fn cancel(&self) {
-        // Fails only when the pipe is full: then it is pulled already.
+        // Fails only if the pipe is full, so it is already canceled.
         let _ = (&self.writer).write_all(&[0]);
     }
 
-    /// Whether it was pulled.
+    /// Returns whether it was canceled.
     pub fn is_cancelled(&self) -> bool {
         self.wait(Duration::ZERO)
     }
 
-    /// Waits until it is pulled, but no longer than `timeout`; true when it is pulled.
+    /// Waits until it is canceled, at most for `timeout`, and returns whether it was canceled.
     ///
-    /// This is how to let time pass. Should the system be unable to wait, it is as if it were pulled: a run
-    /// that can't wait has to end.
+    /// All waiting in a run uses this. If the system can't wait, the result is true, because a run that can't
+    /// wait must end.
     pub fn wait(&self, timeout: Duration) -> bool {
         let until = super::after(Instant::now(), timeout);
         loop {
@@ -54,7 +56,7 @@ impl Cancel {
         }
     }
 
-    /// Readable from when it is pulled.
+    /// Returns the pipe, which is readable once canceled.
     pub(super) fn pipe(&self) -> &PipeReader {
         &self.reader
     }

@@ -1,11 +1,11 @@
-//! Starting and ending subprocesses: the only user of duct.
+//! Runs subprocesses: the only module that uses duct.
 //!
-//! [`run`] starts the stages of a [`Command`], passes on what they print as it comes, and returns when all
-//! have ended, each in its own way ([`Ended`]). It waits in one place, a `poll` over both outputs, the
-//! [`Cancel`]s, and the threads that learn how the stages end; nothing sleeps, and no thread reads.
+//! [`run`] starts the stages of a [`Command`], passes on their output as it comes, and returns how they ended
+//! ([`Ended`]). It waits in one place: a `poll` over both outputs, the [`Cancel`]s, and the pipe on which
+//! threads report the end of stages. Nothing sleeps, and no thread reads output.
 //!
-//! A command that has to be ended gets TERM (and CONT, for what is stopped) in each stage's process group,
-//! the grace to comply, then KILL.
+//! A command that must end gets TERM (and CONT, for stopped processes) in each stage's process group, then a
+//! grace period, then KILL.
 
 mod cancel;
 mod outputs;
@@ -31,99 +31,101 @@ use outputs::Outputs;
 use stages::Stages;
 use termination::Termination;
 
-/// How long a command that must end may take after TERM before it is killed.
+/// The time between TERM and KILL for a command that must end.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// Where the programs are that commands may name: from the name in a command line to the absolute path.
+/// The programs that commands may name: the name in a command line, and the absolute path.
 pub type Programs = BTreeMap<String, PathBuf>;
 
 /// A pipeline to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Command<'a> {
-    /// The arguments of each stage, the name of its program first; standard output of one is standard input
-    /// of the next.
+    /// The arguments of each stage, with the program's name first; each standard output is the next standard
+    /// input.
     pub stages: &'a [Vec<String>],
-    /// Where the programs are.
+    /// The programs that may be started.
     pub programs: &'a Programs,
-    /// The current folder of every stage.
+    /// The working directory of every stage.
     pub dir: &'a Path,
-    /// What is set (or, with `None`, removed) on top of our own environment.
+    /// The variables to set (or with `None` to remove) in addition to the program's own environment.
     pub env: &'a [(OsString, Option<OsString>)],
-    /// Standard input of the first stage, at most what a pipe holds (64 KiB on Linux); `None` is `/dev/null`.
+    /// The standard input of the first stage, at most the capacity of a pipe (64 KiB on Linux); `None` is
+    /// `/dev/null`.
     ///
-    /// It is in the pipe before the stage starts, so that a secret takes no other way and no thread writes
-    /// it.
+    /// The pipe is filled before the stage starts, so a secret takes no other path, and no thread writes it.
     pub stdin: Option<&'a [u8]>,
-    /// When the command is ended, counted from its start.
+    /// The time limit, from the start of the command.
     pub deadline: Duration,
-    /// How long it may take after TERM before it is killed: [`GRACE`].
+    /// The time between TERM and KILL, usually [`GRACE`].
     pub grace: Duration,
-    /// Ends the grace when it is pulled.
+    /// A cancel that ends the grace period; `None` if nothing can.
     pub kill_now: Option<&'a Cancel>,
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ended {
-    /// The exit status of each stage as bash's `PIPESTATUS` has it: its code, or 128 and the signal it died
-    /// of; -1 for one that could not be read. Empty where nothing was started because a [`Cancel`] was pulled
-    /// already.
+    /// The exit code of each stage, as in bash's `PIPESTATUS`.
+    ///
+    /// It is the code, or 128 plus the signal that killed the stage, or -1 if it could not be read. The list
+    /// is empty if nothing was started because a [`Cancel`] was already requested.
     pub exit: Vec<i32>,
-    /// What brought it to its end.
+    /// How the command ended.
     pub by: EndedBy,
-    /// From before the first stage was started until all had ended and the outputs were closed.
+    /// The time from before the first start until all stages had ended and the outputs were closed.
     pub duration: Duration,
-    /// What else one should know, as a sentence: something outlived its end, or output may be short.
+    /// A remark, as a sentence, if a process outlived the end or output may be incomplete; else `None`.
     pub note: Option<String>,
-    /// Why output could not be kept: the first error of a sink, or of reading.
+    /// Why output could not be stored: the first error of a sink or of reading; else `None`.
     pub sink_error: Option<io::Error>,
 }
 
-/// Why a command did not start. Nothing of it runs.
+/// The error for a command that did not start; none of its stages runs.
 #[derive(Debug, thiserror::Error)]
 pub enum SpawnError {
-    /// A stage without a program, or no stage.
+    /// There is no stage, or a stage has no program.
     #[error("there is no program to run")]
     NoProgram,
-    /// The program is not one of [`Command::programs`].
+    /// The program is not in [`Command::programs`].
     #[error("{program} is not among the programs that were looked up")]
     NotLookedUp {
-        /// As the command names it.
+        /// The program, as the command names it.
         program: String,
     },
-    /// The system did not start the program. Earlier stages that ran already were ended.
+    /// The system did not start the program; stages that were already running were ended.
     #[error("{program} ({}) could not be started: {cause}", path.display())]
     NotStarted {
-        /// As the command names it.
+        /// The program, as the command names it.
         program: String,
-        /// Where it was found.
+        /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// No pipe, or no room in it.
+    /// A pipe could not be created or filled.
     #[error("no pipe for {purpose}: {cause}")]
     NoPipe {
-        /// What it was for.
+        /// The purpose of the pipe.
         purpose: &'static str,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// Standard input is more than a pipe holds.
+    /// The standard input is larger than a pipe's capacity.
     #[error("{bytes} bytes of standard input are more than a pipe holds")]
     StdinTooLong {
-        /// How many there are.
+        /// The size of the input, in bytes.
         bytes: usize,
     },
 }
 
-/// Runs `command` to its end, and passes on what its last stage prints and what all stages print on stderr.
+/// Runs a command to its end, and passes on the last stage's standard output and all stages' standard error.
 ///
-/// It is ended early when its deadline passes, any of `halts` is pulled, it asks for the terminal, or a sink
-/// fails (which is not written to any more then; the other one still is). The sinks are not flushed.
+/// The command is ended early if its deadline passes, one of `cancels` is requested, it asks for the
+/// terminal, or a sink fails. A failed sink gets no more bytes; the other one still does. The sinks are not
+/// flushed.
 ///
 /// # Errors
-/// When a stage can't be started. What happens later is in [`Ended`].
+/// When a stage can't be started. Later failures are in [`Ended`].
 pub fn run(
     command: &Command<'_>,
     stdout: &mut dyn Write,
@@ -157,8 +159,8 @@ pub fn run(
         if outputs.pass_on(ready.outputs).is_err() {
             termination.end(&mut stages, EndedBy::OutputNotKept);
         }
-        // After the sinks, which may have taken their time, and before anything that ends the command: of one
-        // that has ended by itself meanwhile we should not say that we ended it.
+        // After the sinks, which may have been slow, and before anything that ends the command: a command
+        // that has ended by itself meanwhile must not be reported as ended by this program.
         if stages.learn() {
             termination.end(&mut stages, EndedBy::AskedForTerminal);
         }
@@ -170,7 +172,7 @@ pub fn run(
         }
     }
     if termination.was_ended() {
-        // What ignored TERM and held no output was not waited for.
+        // A process that ignored TERM and held no output was not waited for.
         stages.kill();
     }
     Ok(Ended {
@@ -182,20 +184,20 @@ pub fn run(
     })
 }
 
-/// What there is to do.
+/// The sources that became ready.
 struct Ready {
     outputs: [bool; 2],
     cancel: bool,
 }
 
-/// Waits until there is something to do, or `until`.
+/// Waits until a source is ready, or until `until`.
 fn wait(stages: &Stages, outputs: &Outputs<'_>, cancels: &[&Cancel], until: Instant) -> io::Result<Ready> {
     let pipes = outputs.pipes();
     let mut fds = vec![PollFd::new(stages.wakeup(), PollFlags::IN)];
     fds.extend(pipes.into_iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
     fds.extend(cancels.iter().map(|cancel| PollFd::new(cancel.pipe(), PollFlags::IN)));
     poll(&mut fds, until)?;
-    // The bell has done what it is for: it woke us.
+    // The wakeup pipe is skipped: it only had to end the wait.
     let mut ready = fds.iter().skip(1).map(|fd| !fd.revents().is_empty());
     Ok(Ready {
         outputs: pipes.map(|pipe| pipe.is_some() && ready.next() == Some(true)),
@@ -203,7 +205,7 @@ fn wait(stages: &Stages, outputs: &Outputs<'_>, cancels: &[&Cancel], until: Inst
     })
 }
 
-/// Polls until `until`, or for an hour, or until a signal comes; then nothing is ready.
+/// Polls until `until`, but at most for an hour or until a signal comes; then nothing is ready.
 fn poll(fds: &mut [PollFd<'_>], until: Instant) -> io::Result<()> {
     // Some systems refuse a timeout of more than 2^31 ms.
     let left = until.saturating_duration_since(Instant::now()).min(Duration::from_hours(1));
@@ -213,21 +215,22 @@ fn poll(fds: &mut [PollFd<'_>], until: Instant) -> io::Result<()> {
     }
 }
 
-/// This long after `start`; a century, where the clock ends before.
+/// Returns `start` plus `duration`, which is capped at a century so that the sum can't overflow.
 fn after(start: Instant, duration: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_hours(100 * 365 * 24);
     start + duration.min(CENTURY)
 }
 
-/// A pipe that no child inherits.
+/// Creates a pipe that no child inherits.
 fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     let _alone = not_while_starting();
     io::pipe()
 }
 
-/// Keeps a process from being started while another thread makes a pipe, and the other way round.
+/// Prevents a process from starting while another thread creates a pipe, and the reverse.
 ///
-/// On macOS a new pipe is inheritable for a moment; a child started in it would hold the pipe open.
+/// On macOS, a new pipe is inheritable for a moment, and a child started in that moment would keep the pipe
+/// open.
 fn not_while_starting() -> Option<MutexGuard<'static, ()>> {
     static STARTING: Mutex<()> = Mutex::new(());
     cfg!(target_vendor = "apple").then(|| STARTING.lock().unwrap_or_else(PoisonError::into_inner))

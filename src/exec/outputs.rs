@@ -1,22 +1,24 @@
-//! What a command prints, on its way to the sinks.
+//! Passes the output of a command to the sinks.
+//!
+//! A sink that failed gets no more bytes, but its pipe is still read, so the command does not block.
 
 use std::io::{self, PipeReader, Read as _, Write};
 
-/// As much as a pipe holds on Linux.
+/// The size of the read buffer, in bytes: the capacity of a pipe on Linux.
 const BUFFER: usize = 64 * 1024;
 
-/// Standard output and standard error of a command, and where they go.
+/// The standard output and the standard error of a command, each with its sink.
 pub(super) struct Outputs<'a> {
     both: [Output<'a>; 2],
     buffer: Vec<u8>,
-    /// The first error.
+    /// The first error; `None` if nothing failed.
     error: Option<io::Error>,
 }
 
 struct Output<'a> {
-    /// `None` when everybody has closed it.
+    /// The pipe; `None` when all writers have closed it.
     pipe: Option<PipeReader>,
-    /// `None` after an error. The pipe is still read, so that its writers don't block.
+    /// The sink; `None` after an error. The pipe is still read, so its writers don't block.
     sink: Option<&'a mut dyn Write>,
 }
 
@@ -26,17 +28,17 @@ impl<'a> Outputs<'a> {
         Self { both, buffer: vec![0; BUFFER], error: None }
     }
 
-    /// Whether more may come.
+    /// Returns whether more output may come.
     pub(super) fn are_open(&self) -> bool {
         self.both.iter().any(|output| output.pipe.is_some())
     }
 
-    /// The pipes to wait for.
+    /// Returns the pipes to wait for.
     pub(super) fn pipes(&self) -> [Option<&PipeReader>; 2] {
         self.both.each_ref().map(|output| output.pipe.as_ref())
     }
 
-    /// Passes on what is in the pipes that are `ready`; without waiting, where they are. The error is kept.
+    /// Reads the `ready` pipes once, without waiting, and writes to the sinks; records the first error.
     pub(super) fn pass_on(&mut self, ready: [bool; 2]) -> Result<(), Failed> {
         let mut result = Ok(());
         for (output, ready) in self.both.iter_mut().zip(ready) {
@@ -48,7 +50,7 @@ impl<'a> Outputs<'a> {
         result
     }
 
-    /// Keeps `error`, unless one came before.
+    /// Records `error`, unless there is an earlier one.
     pub(super) fn fail(&mut self, error: io::Error) {
         self.error.get_or_insert(error);
     }
@@ -62,7 +64,7 @@ impl<'a> Outputs<'a> {
     }
 }
 
-/// Some output could not be kept; why is in the outputs.
+/// The error for output that could not be stored; the cause is in [`Outputs`].
 pub(super) struct Failed;
 
 impl Output<'_> {

@@ -1,4 +1,7 @@
-//! The processes of a command.
+//! The processes of a command: starting them, signaling them, and learning how they end.
+//!
+//! Each stage leads its own process group, so a signal reaches also the processes that it started. No stage
+//! is reaped before the command is over, so a process id stays valid for signals.
 
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -12,34 +15,33 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_pro
 use super::termination::AFTER_KILL;
 use super::{Command, SpawnError, after, not_while_starting, pipe};
 
-/// The exit status of a process that could not be read.
+/// The exit code of a process whose status could not be read.
 const UNKNOWN: i32 = -1;
 
-/// The processes of a command, each the leader of its own process group. Dropped while some still run, it
-/// ends them.
+/// The processes of a command, each the leader of its own process group.
 ///
-/// They are reaped when this is dropped and not before: until then no other process can get one of their
-/// numbers, and a signal reaches what it is meant for.
+/// Dropping this ends the processes that still run. They are reaped only then: until then no other process
+/// can get one of their ids, so a signal reaches its target.
 pub(super) struct Stages {
     all: Vec<Stage>,
     changes: Receiver<Change>,
     /// A byte for each change, to wait for with `poll`.
     wakeup: PipeReader,
     grace: Duration,
-    /// Whether KILL was sent: more can't be done.
+    /// Whether KILL was sent; nothing more can be done then.
     killed: bool,
 }
 
 struct Stage {
     program: String,
     pid: Pid,
-    /// `None` while it runs.
+    /// The exit code; `None` while the process runs.
     exit: Option<i32>,
-    /// To reap it, in the end.
+    /// The handle that reaps the process at the end.
     handle: duct::Handle,
 }
 
-/// What happened to the stage of this number.
+/// A change of one stage, given by its index.
 struct Change {
     stage: usize,
     what: ChangeKind,
@@ -47,13 +49,13 @@ struct Change {
 
 #[derive(Clone, Copy)]
 enum ChangeKind {
-    /// It was stopped because it wanted to read the terminal, or to set it up.
+    /// The stage was stopped because it tried to read from the terminal or to configure it.
     AskedForTerminal,
-    /// It has ended, with this exit status.
+    /// The stage ended with this exit code.
     Ended(i32),
 }
 
-/// Tells of the changes of one stage.
+/// The sender of one stage's changes, used by the thread that watches it.
 struct Teller {
     stage: usize,
     changes: Sender<Change>,
@@ -62,15 +64,17 @@ struct Teller {
 
 impl Teller {
     fn tell(&mut self, what: ChangeKind) {
-        // Fails when nobody wants to know any more, since the command was given up.
+        // Fails if the receiver is gone, because the command was given up.
         let _ = self.changes.send(Change { stage: self.stage, what });
         let _ = self.wakeup.write_all(&[0]);
     }
 }
 
 impl Stages {
-    /// Starts all stages, the first one first, and returns what they print: standard output of the last,
-    /// standard error of all. When one can't be started the earlier ones are ended.
+    /// Starts all stages in order, and returns the pipes of the last stage's standard output and of all
+    /// standard errors.
+    ///
+    /// If a stage can't be started, the earlier ones are ended.
     pub(super) fn start(command: &Command<'_>) -> Result<(Self, [PipeReader; 2]), SpawnError> {
         keep_exit_statuses();
         let no_pipe = |purpose| move |cause| SpawnError::NoPipe { purpose, cause };
@@ -103,24 +107,24 @@ impl Stages {
         self.first_running().is_some()
     }
 
-    /// The program of the first stage that still runs.
+    /// Returns the program of the first stage that still runs; `None` if all have ended.
     pub(super) fn first_running(&self) -> Option<&str> {
         self.all.iter().find(|stage| stage.exit.is_none()).map(|stage| stage.program.as_str())
     }
 
-    /// The exit status of each stage.
+    /// Returns the exit code of each stage.
     pub(super) fn exits(&self) -> Vec<i32> {
         self.all.iter().map(|stage| stage.exit.unwrap_or(UNKNOWN)).collect()
     }
 
-    /// Readable when there is something to [`learn`](Self::learn).
+    /// Returns the pipe that is readable when there are changes to [`learn`](Self::learn).
     pub(super) fn wakeup(&self) -> &PipeReader {
         &self.wakeup
     }
 
-    /// Takes in what has happened to the stages; true when one asked for the terminal.
+    /// Records the changes of the stages, and returns whether one asked for the terminal.
     pub(super) fn learn(&mut self) -> bool {
-        // Silences the bell. A byte left over only means to be called once in vain; none is no news.
+        // Empties the wakeup pipe. A byte that stays only causes one more wakeup; an empty pipe is no error.
         let _ = self.wakeup.read(&mut [0; 16]);
         let mut asked = false;
         while let Ok(change) = self.changes.try_recv() {
@@ -141,14 +145,14 @@ impl Stages {
         false
     }
 
-    /// Asks the stages, and what they have started in their groups, to end.
+    /// Sends TERM to the stages and to the processes in their groups.
     pub(super) fn terminate(&self) {
         self.signal(Signal::TERM);
-        // What is stopped would not notice.
+        // A stopped process would not react to TERM.
         self.signal(Signal::CONT);
     }
 
-    /// Ends the stages, and what they have started in their groups.
+    /// Sends KILL to the stages and to the processes in their groups.
     pub(super) fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.killed = true;
@@ -156,12 +160,12 @@ impl Stages {
 
     fn signal(&self, signal: Signal) {
         for stage in &self.all {
-            // Fails where nobody is left to hear it, and where a program runs with another user's rights.
+            // Fails if the group has ended, or if its program runs with another user's rights.
             let _ = kill_process_group(stage.pid, signal);
         }
     }
 
-    /// Ends what still runs, and waits for it.
+    /// Ends the stages that still run, and waits for them.
     pub(super) fn end(&mut self) {
         if self.are_running() && !self.killed {
             self.terminate();
@@ -171,7 +175,7 @@ impl Stages {
         }
     }
 
-    /// Waits until all have ended, but no longer than `timeout`.
+    /// Waits until all stages have ended, at most for `timeout`.
     fn wait(&mut self, timeout: Duration) {
         let until = after(Instant::now(), timeout);
         while self.are_running()
@@ -183,17 +187,17 @@ impl Stages {
 }
 
 impl Drop for Stages {
-    /// Ends what still runs: a later stage was not started, or a sink panicked.
+    /// Ends the stages that still run, since a later stage could not be started or a sink panicked.
     fn drop(&mut self) {
         self.end();
         for stage in &self.all {
-            // Reaps it. One that can't be killed is left to duct, which tries again when it starts the next.
+            // Reaps it. duct retries a process that can't be killed when it starts the next one.
             let _ = stage.handle.try_wait();
         }
     }
 }
 
-/// Starts one stage. Our copies of its pipe ends are closed when this returns.
+/// Starts one stage; this program's copies of its pipe ends are closed when it returns.
 fn start(
     command: &Command<'_>,
     argv: &[String],
@@ -212,7 +216,7 @@ fn start(
         .stderr_file(errors)
         .unchecked()
         .before_spawn(move |process| {
-            // Its own group, to be ended with what it starts; its name as a shell would give it.
+            // Its own group, to signal it with its children; and its name, as a shell would pass it.
             process.process_group(0).arg0(&name);
             Ok(())
         });
@@ -233,7 +237,7 @@ fn start(
     match watch(&handle, teller) {
         Ok(pid) => Ok(Stage { program: program.clone(), pid, exit: None, handle }),
         Err(cause) => {
-            // It runs, but nobody would learn of its end.
+            // The process runs, but nothing would notice its end.
             let _ = handle.kill();
             let _ = handle.wait();
             Err(not_started(cause))
@@ -241,11 +245,11 @@ fn start(
     }
 }
 
-/// A pipe that holds `bytes` and then ends.
+/// Creates a pipe that contains `bytes` and then ends.
 fn filled_pipe(bytes: &[u8]) -> Result<PipeReader, SpawnError> {
     let no_pipe = |cause| SpawnError::NoPipe { purpose: "its input", cause };
     let (reader, mut writer) = pipe().map_err(no_pipe)?;
-    // There is no one yet to read: what does not fit must fail rather than wait.
+    // Nothing reads yet, so bytes that don't fit must fail instead of block.
     rustix::io::ioctl_fionbio(&writer, true).map_err(|errno| no_pipe(errno.into()))?;
     match writer.write_all(bytes) {
         Ok(()) => Ok(reader),
@@ -256,17 +260,17 @@ fn filled_pipe(bytes: &[u8]) -> Result<PipeReader, SpawnError> {
     }
 }
 
-/// Sets a thread to tell how a process fares.
+/// Starts a thread that reports the changes of a process.
 fn watch(handle: &duct::Handle, mut teller: Teller) -> io::Result<Pid> {
     let pid = handle.pids().first().and_then(|&pid| Pid::from_raw(i32::try_from(pid).ok()?));
     let pid = pid.ok_or_else(|| io::Error::other("it has no process number"))?;
-    // Not reaped yet: until the command is over its number must stay its own.
+    // NOWAIT does not reap: until the command is over, no other process may get this id.
     let ended_or_stopped = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
     std::thread::Builder::new().name(format!("wait for {pid:?}")).spawn(move || {
         loop {
             match waitid(WaitId::Pid(pid), ended_or_stopped) {
                 Ok(Some(status)) if status.stopped() => {
-                    // Noted, so that the next wait does not find the same stop again. This reaps nothing.
+                    // Consumes the stop, so the next wait does not return it again. This reaps nothing.
                     let _ = waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG);
                     let signal = status.stopping_signal();
                     if [Signal::TTIN, Signal::TTOU].iter().any(|asks| Some(asks.as_raw()) == signal) {
@@ -283,18 +287,19 @@ fn watch(handle: &duct::Handle, mut teller: Teller) -> io::Result<Pid> {
     Ok(pid)
 }
 
-/// As bash has it in `PIPESTATUS`.
+/// Returns the exit code, as in bash's `PIPESTATUS`.
 fn exit_status(status: WaitIdStatus) -> i32 {
     let signal = status.terminating_signal().map(|signal| 128 + signal);
     status.exit_status().or(signal).unwrap_or(UNKNOWN)
 }
 
-/// Has the system keep exit statuses for us. One who starts us with SIGCHLD ignored (some runners do) would
-/// otherwise take them all away.
+/// Makes the system keep the exit statuses of children.
+///
+/// A parent that started this program with SIGCHLD ignored (some CI runners do) would otherwise discard them.
 fn keep_exit_statuses() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Any handler will do. It can only fail for signals that can't be handled.
+        // Any handler works. Registering fails only for signals that can't be handled.
         let _ = signal_hook::flag::register(signal_hook::consts::SIGCHLD, Arc::default());
     });
 }

@@ -1,4 +1,7 @@
-//! The way of a command to its end.
+//! The phases of a command from running to ended, with the time limit of each.
+//!
+//! The first reason for the end is recorded and never replaced, except that an output that could not be
+//! stored takes precedence over an end by itself.
 
 use std::time::{Duration, Instant};
 
@@ -7,124 +10,128 @@ use super::stages::Stages;
 use super::{Cancel, Command, after};
 use crate::events::EndedBy;
 
-/// How long the outputs may be silent, but open, once every stage has ended. What the stages themselves wrote
-/// is in the pipes by then; so something that they started holds them.
+/// How long open outputs may be silent after every stage has ended.
+///
+/// The stages' own output is in the pipes by then, so another process that they started holds the pipes open.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// How long they may go on all the same: something else may write, or our sinks be slow.
+/// How long open outputs may still carry data: another process may write, or the sinks may be slow.
 const CHATTER: Duration = Duration::from_secs(5);
 
-/// How long a killed process may take to go. One that is stuck in the kernel (a dead network file system) may
-/// never.
+/// How long a killed process may take to end; a process that is stuck in the kernel (a dead network file
+/// system) may never end.
 pub(super) const AFTER_KILL: Duration = Duration::from_secs(2);
 
-/// Where a command is on its way to the end.
+/// The phase of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Until the deadline.
+enum EndPhase {
+    /// Running, until the deadline.
     Running,
-    /// Every stage has ended, an output is still open: for [`SILENCE`].
+    /// Every stage has ended but an output is still open, for [`SILENCE`].
     Lingering,
-    /// TERM was sent: for the grace.
+    /// TERM was sent, for the grace period.
     Terminated,
-    /// KILL was sent: for [`AFTER_KILL`].
+    /// KILL was sent, for [`AFTER_KILL`].
     Killed,
 }
 
-/// The way of a command to its end, and the time it has for each part of it.
+/// The current phase of a command, and the time limits of the phase.
 pub(super) struct Termination {
-    phase: Stage,
-    /// When the phase is over.
+    phase: EndPhase,
+    /// When the phase ends.
     until: Instant,
-    /// When it is over even if output still comes.
+    /// When the phase ends even if output still comes.
     at_most: Instant,
-    /// Why we ended it, where we did.
+    /// Why this program ended the command; `None` if it did not.
     by: Option<EndedBy>,
     grace: Duration,
 }
 
 impl Termination {
-    /// From `started` on.
+    /// Begins with the running phase, at `started`.
     pub(super) fn new(started: Instant, command: &Command<'_>) -> Self {
         let until = after(started, command.deadline);
-        Self { phase: Stage::Running, until, at_most: until, by: None, grace: command.grace }
+        Self { phase: EndPhase::Running, until, at_most: until, by: None, grace: command.grace }
     }
 
-    /// When to look at the clock again.
+    /// Returns when to check the time again.
     pub(super) fn until(&self) -> Instant {
         self.until
     }
 
-    /// Enters the next phase when it is time; true when there is none. `heard` means that output has just
-    /// come.
+    /// Enters the next phase if the current one is over, and returns whether no phase is left.
+    ///
+    /// `heard` means that output has just come.
     pub(super) fn is_over(&mut self, stages: &mut Stages, heard: bool) -> bool {
         let now = Instant::now();
-        if self.phase == Stage::Running && !stages.are_running() {
-            self.enter(Stage::Lingering, SILENCE, CHATTER);
+        if self.phase == EndPhase::Running && !stages.are_running() {
+            self.enter(EndPhase::Lingering, SILENCE, CHATTER);
         }
         if heard {
-            // However late we are: there is more to read before we say that nothing came.
+            // Also after the limit: there is more to read before the output counts as silent.
             self.until = self.until.max(after(now, SILENCE)).min(self.at_most);
         }
         if now < self.until {
             return false;
         }
         match self.phase {
-            Stage::Running => self.end(stages, EndedBy::Deadline),
-            Stage::Lingering => self.end(stages, EndedBy::HeldPipes),
-            Stage::Terminated => self.kill(stages),
-            Stage::Killed => return true,
+            EndPhase::Running => self.end(stages, EndedBy::Deadline),
+            EndPhase::Lingering => self.end(stages, EndedBy::HeldPipes),
+            EndPhase::Terminated => self.kill(stages),
+            EndPhase::Killed => return true,
         }
         false
     }
 
-    fn enter(&mut self, phase: Stage, duration: Duration, at_most: Duration) {
+    fn enter(&mut self, phase: EndPhase, duration: Duration, at_most: Duration) {
         let now = Instant::now();
         *self = Self { phase, until: after(now, duration), at_most: after(now, at_most), ..*self };
     }
 
-    /// Ends the command, unless that has begun already.
+    /// Ends the command, unless its end has already begun.
     pub(super) fn end(&mut self, stages: &mut Stages, by: EndedBy) {
-        if matches!(self.phase, Stage::Running | Stage::Lingering) {
+        if matches!(self.phase, EndPhase::Running | EndPhase::Lingering) {
             stages.terminate();
             self.by = Some(by);
-            self.enter(Stage::Terminated, self.grace, self.grace);
+            self.enter(EndPhase::Terminated, self.grace, self.grace);
         }
     }
 
     fn kill(&mut self, stages: &mut Stages) {
         stages.kill();
-        self.enter(Stage::Killed, AFTER_KILL, AFTER_KILL + CHATTER);
+        self.enter(EndPhase::Killed, AFTER_KILL, AFTER_KILL + CHATTER);
     }
 
-    /// The halts that matter now. A pulled one stays readable, and would wake us again and again.
+    /// Returns the cancels that matter in this phase.
+    ///
+    /// A requested cancel stays readable, so waiting for it again would return at once.
     pub(super) fn watched_cancels<'h, 'a>(
         &self,
         cancels: &'h [&'a Cancel],
         kill_now: &'h [&'a Cancel],
     ) -> &'h [&'a Cancel] {
         match self.phase {
-            Stage::Running => cancels,
-            Stage::Terminated => kill_now,
-            Stage::Lingering | Stage::Killed => &[],
+            EndPhase::Running => cancels,
+            EndPhase::Terminated => kill_now,
+            EndPhase::Lingering | EndPhase::Killed => &[],
         }
     }
 
-    /// One of those was pulled.
+    /// Reacts to a requested cancel.
     pub(super) fn heed(&mut self, stages: &mut Stages) {
         match self.phase {
-            Stage::Running if stages.are_running() => self.end(stages, EndedBy::StagingDryRun),
-            Stage::Terminated => self.kill(stages),
+            EndPhase::Running if stages.are_running() => self.end(stages, EndedBy::StagingDryRun),
+            EndPhase::Terminated => self.kill(stages),
             _ => {}
         }
     }
 
-    /// Whether we ended it.
+    /// Returns whether this program ended the command.
     pub(super) fn was_ended(&self) -> bool {
         self.by.is_some()
     }
 
-    /// What brought it to its end.
+    /// Returns how the command ended.
     pub(super) fn by(&self, outputs: &Outputs<'_>) -> EndedBy {
         match self.by {
             Some(by) if by.is_our_doing() => by,
@@ -133,7 +140,8 @@ impl Termination {
         }
     }
 
-    /// What outlived the end, or had to be ended with it.
+    /// Returns a remark about processes that outlived the command or were ended with it; `None` if there are
+    /// none.
     pub(super) fn note(&self, stages: &Stages, outputs: &Outputs<'_>) -> Option<String> {
         if let Some(program) = stages.first_running() {
             Some(format!("{program} has not ended, although it was killed"))

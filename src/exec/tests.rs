@@ -1,5 +1,5 @@
-//! With real programs. What they print tells their process numbers; that none of them is left is part of a
-//! test.
+//! Tests with real programs. Their output contains their process ids; each test checks that none of them is
+//! left.
 
 mod endings;
 
@@ -32,7 +32,7 @@ fn command(stages: &[Vec<String>]) -> Command<'_> {
     Command { stages, programs, dir, env: &[], stdin: None, deadline, grace: GRACE, kill_now: None }
 }
 
-/// What a command left.
+/// The result of a command.
 struct Tried {
     ended: Ended,
     out: String,
@@ -45,8 +45,8 @@ fn tried(command: &Command<'_>, cancels: &[&Cancel]) -> Tried {
     Tried { ended, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
 
-/// Asserts that the processes whose numbers are in `pids` have gone, soon. (A zombie is gone: it is for
-/// others to reap.)
+/// Asserts that the processes whose ids are in `pids` end soon. A zombie counts as ended, since its parent
+/// reaps it.
 fn assert_gone(pids: &str) {
     let never = Cancel::new().unwrap();
     assert!(!pids.trim().is_empty(), "no process number was printed");
@@ -59,8 +59,7 @@ fn assert_gone(pids: &str) {
     }
 }
 
-/// Runs a test of this module in a process of its own, by a command line that ends where the process is to
-/// begin.
+/// Runs a test of this module in a process of its own; `starter` is the beginning of its command line.
 fn elsewhere(test: &str, starter: &[&str]) {
     let itself = std::env::current_exe().unwrap();
     let line = format!("{} --exact {test} --ignored", shlex::try_quote(itself.to_str().unwrap()).unwrap());
@@ -230,7 +229,7 @@ fn a_halt_is_waited_for_and_stays_pulled() {
         assert!(cancel.wait(Duration::MAX));
     });
     assert!(cancel.is_cancelled() && cancel.wait(Duration::MAX));
-    // More often than a pipe has room for.
+    // More often than the capacity of a pipe.
     (0..100_000).for_each(|_| cancel.cancel());
 }
 

@@ -1,27 +1,29 @@
-//! `kubectl apply -f -`: one line an object, `deployment.apps/dpp-api configured`.
+//! Parses the output of `kubectl apply -f -`: one line for each object, `deployment.apps/dpp-api configured`.
 //!
-//! What it refused stands on standard error: see [`super::stderr::errors`]. An apply is not atomic within a
-//! file: both can hold something.
+//! Errors are on standard error, see [`super::stderr::errors`]. An apply is not atomic within a file, so both
+//! outputs can have content.
 
 use serde::{Deserialize, Serialize};
 
-/// What happened to one object.
+/// The result of applying one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
-    /// Its kind, group and name, as kubectl writes them: `deployment.apps/dpp-api`.
+    /// The kind, group and name of the object, as kubectl prints them: `deployment.apps/dpp-api`.
     pub object: String,
-    /// What the server did with it.
+    /// The server's action.
     pub outcome: ApplyOutcome,
 }
 
-/// What the server did with an object.
+/// The server's action on an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ApplyOutcome {
-    /// It was not there before.
+    /// The object did not exist before.
     Created,
-    /// It was patched. Says less than it seems: quantities that the server normalises (`1000m`) print this
-    /// every time; whether a spec changed, `metadata.generation` tells.
+    /// The object was patched.
+    ///
+    /// This does not prove a change: for quantities that the server normalizes (`1000m`), kubectl prints it
+    /// every time. `metadata.generation` shows whether a spec changed.
     Configured,
     /// There was nothing to patch.
     Unchanged,
@@ -29,7 +31,7 @@ pub enum ApplyOutcome {
     Other(String),
 }
 
-/// Reads standard output; lines of another form are left out.
+/// Parses standard output, and skips lines of any other form.
 pub fn applied(stdout: &[u8]) -> Vec<Applied> {
     String::from_utf8_lossy(stdout).lines().filter_map(line).collect()
 }
@@ -40,7 +42,7 @@ fn line(line: &str) -> Option<Applied> {
     if kind.is_empty() || name.is_empty() {
         return None;
     }
-    // A dry run says so behind the word: `created (server dry run)`.
+    // A dry run adds a suffix: `created (server dry run)`.
     let outcome = match rest.split(" (").next()? {
         "created" => ApplyOutcome::Created,
         "configured" => ApplyOutcome::Configured,

@@ -1,15 +1,18 @@
-//! What the answers of `/health` and `/readyz` say: the questions that the runbook's rows put to jq, of the same bytes.
+//! Evaluates the bodies of `/health` and `/readyz`, as the runbook's jq commands do on the same bytes.
 
 use serde_json::Value;
 
-/// Whether an answer, head and body, says `healthy` and this version; `None`: it is no JSON (RFC 8259). jq takes some
-/// more for JSON, such as `NaN`.
+/// Returns whether a response, with its headers, reports `healthy` and this version; `None` if the body is
+/// not JSON.
+///
+/// JSON is parsed by RFC 8259. jq accepts more, such as `NaN`.
 pub fn is_healthy(answer: &[u8], version: &str) -> Option<bool> {
     let body = json(answer)?;
     Some(body["status"] == "healthy" && body["version"] == version)
 }
 
-/// Whether an answer, head and body, says `ready`, and of one service or more that each is `up`; `None`: it is no JSON.
+/// Returns whether a response reports `ready` and at least one service, each of them `up`; `None` if the body
+/// is not JSON.
 pub fn is_ready(answer: &[u8]) -> Option<bool> {
     let body = json(answer)?;
     let is_up = |service: &Value| *service == "up" || service.is_object() && service["status"] == "up";
@@ -21,11 +24,11 @@ pub fn is_ready(answer: &[u8]) -> Option<bool> {
     Some(body["status"] == "ready" && !services.is_empty() && services.into_iter().all(is_up))
 }
 
-/// What stands behind the first blank line.
+/// Parses the text after the first blank line.
 fn json(answer: &[u8]) -> Option<Value> {
     let text = String::from_utf8_lossy(answer);
     let (_, body) = text.split_once("\r\n\r\n")?;
-    // jq passes over one byte order mark, and no more.
+    // jq skips one byte order mark, and no more.
     serde_json::from_str(body.strip_prefix('\u{feff}').unwrap_or(body)).ok()
 }
 

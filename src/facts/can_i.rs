@@ -1,10 +1,12 @@
-//! `kubectl auth can-i VERB RESOURCE`: whether the server would let us.
+//! Parses the output of `kubectl auth can-i VERB RESOURCE`.
+//!
+//! Only a printed `yes` or `no` is an answer, since an error has the same exit code as a no.
 
-/// The answer on standard output; `None` when there is none, which is not the same as a no: an unreachable
-/// server or a usage error exits 1 as a no does.
+/// Returns the answer on standard output; `None` if there is none.
 ///
-/// An authorizer may give its reason behind a no: `no - requires container.pods.list`. (`RunAccessCheck` in
-/// kubectl's `pkg/cmd/auth/cani.go`.) A yes always stands alone.
+/// No answer differs from a no, although both exit with 1: an unreachable server and a usage error print
+/// neither word. An authorizer may add its reason to a no: `no - requires container.pods.list`
+/// (`RunAccessCheck` in kubectl's `pkg/cmd/auth/cani.go`). A yes never has a suffix.
 pub fn answer(stdout: &[u8]) -> Option<bool> {
     let text = String::from_utf8_lossy(stdout);
     match text.lines().map(str::trim).find(|line| !line.is_empty())? {

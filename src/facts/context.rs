@@ -1,7 +1,7 @@
-//! Which cluster a kubeconfig's context means, and as whom.
+//! Parses a kubeconfig context: its cluster, its user and its namespace.
 //!
-//! Asked with a jsonpath of three harmless fields: the whole of `kubectl config view` would print plugins'
-//! environment and the password of a proxy.
+//! The command prints only three harmless fields with a jsonpath. The whole output of `kubectl config view`
+//! would contain the environment of plugins and the password of a proxy.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,18 +13,18 @@ use super::json::{document, non_empty};
 pub struct Context {
     /// The name of its cluster entry.
     pub cluster: String,
-    /// The name of its user entry; the server may know that user by another name.
+    /// The name of its user entry; the server may use another name for that user.
     pub user: String,
-    /// Where objects land that name no namespace; without it they land in `default`.
+    /// The namespace of objects that name none; if `None`, kubectl uses `default`.
     pub namespace: Option<String>,
-    /// The API server's URL without user and password. A cluster entry may lack it.
+    /// The API server's URL without user and password; `None` if the cluster entry has none.
     pub server: Option<String>,
 }
 
-/// Reads what `kubectl config view --minify` printed for the row `context`.
+/// Parses the output of `kubectl config view --minify` of the step `context`.
 ///
 /// # Errors
-/// When the first line is not a context's JSON.
+/// When the first line is not the JSON of a context.
 pub fn parse(stdout: &[u8]) -> Result<Context, Unreadable> {
     #[derive(Deserialize)]
     struct ContextEntry {
@@ -47,7 +47,7 @@ pub fn parse(stdout: &[u8]) -> Result<Context, Unreadable> {
     })
 }
 
-/// A URL less the `user:password@` before its host, else unchanged.
+/// Returns a URL without the `user:password@` before its host.
 pub fn without_credentials(url: &str) -> String {
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
@@ -55,7 +55,7 @@ pub fn without_credentials(url: &str) -> String {
     };
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority_end);
-    // The last one: a password may hold an @, a host can't.
+    // The last `@`: a password may contain one, a host can't.
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     format!("{scheme}{host}{path}")
 }

@@ -1,6 +1,6 @@
-//! curl's own figures: `curl -q -sS -g -i --max-time 10 -w '%{stderr}%{json}\n' URL…`.
+//! Parses curl's figures: `curl -q -sS -g -i --max-time 10 -w '%{stderr}%{json}\n' URL…`.
 //!
-//! On standard error stand, for each URL in turn, what curl says about a failure and then one line of JSON.
+//! For each URL in order, standard error contains curl's error message, if any, and then one line of JSON.
 
 use std::time::Duration;
 
@@ -8,29 +8,28 @@ use serde::{Deserialize, Serialize};
 
 use super::json::non_empty;
 
-/// One transfer, whether it got an answer or not.
+/// One transfer, with or without a response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
-    /// The status of the answer, always three digits; `000` when there was none.
+    /// The HTTP status, always three digits; `000` without a response.
     pub http_status: String,
-    /// From the start to the last byte, in milliseconds, rounded.
+    /// The time from the start to the last byte, in ms, rounded.
     pub latency_ms: u64,
-    /// curl's own exit code for this URL: 0 when an answer came, a 503 too.
+    /// curl's own exit code for this URL; 0 for every response, also for a 503.
     pub exit_code: i32,
-    /// Why no answer came, or not all of it.
+    /// Why there is no complete response; `None` if it is complete.
     pub error: Option<String>,
-    /// The answer's `Content-Type`.
+    /// The response's `Content-Type`; `None` without one.
     pub content_type: Option<String>,
-    /// Where the answer would send us. No redirect is followed.
+    /// The target of a redirect, which is not followed; `None` without one.
     pub redirect_url: Option<String>,
-    /// The address that answered.
+    /// The address that answered; `None` without a connection.
     pub remote_ip: Option<String>,
-    /// How the certificate was judged, by OpenSSL's numbers: 0 it verified, 18 self-signed, 10 expired.
-    /// `None` without TLS.
+    /// OpenSSL's result for the certificate: 0 verified, 18 self-signed, 10 expired; `None` without TLS.
     pub tls_verify: Option<i64>,
 }
 
-/// Reads standard error: one transfer for each line of figures, in the order of the URLs.
+/// Parses standard error: one transfer for each line of figures, in the order of the URLs.
 pub fn transfers(stderr: &[u8]) -> Vec<Transfer> {
     let text = String::from_utf8_lossy(stderr);
     let mut transfers = Vec::new();
@@ -45,13 +44,13 @@ pub fn transfers(stderr: &[u8]) -> Vec<Transfer> {
     transfers
 }
 
-/// Reads the rest of `curl: (7) Failed to connect to …`.
+/// Parses the rest of `curl: (7) Failed to connect to …`.
 fn read_complaint(rest: &str) -> Option<(i32, String)> {
     let (code, message) = rest.split_once(") ")?;
     Some((code.parse().ok()?, message.trim_end().to_owned()))
 }
 
-/// What `%{json}` prints, from curl 7.70 on; `exitcode` and `errormsg` from 7.75 on.
+/// The fields of `%{json}`, which curl prints from 7.70 on; `exitcode` and `errormsg` from 7.75 on.
 #[derive(Deserialize)]
 struct Figures {
     http_code: u16,
@@ -68,7 +67,7 @@ struct Figures {
 impl Figures {
     fn transfer(self, complaint: Option<(i32, String)>) -> Transfer {
         let (complained_code, complained) = complaint.unzip();
-        // With no TLS at all the result is 0 as well: only the scheme tells them apart.
+        // Without TLS, the result is 0 as well; only the scheme distinguishes the cases.
         let tls = self.scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
         let some_text = |text: Option<String>| text.and_then(non_empty);
         Transfer {
@@ -90,7 +89,7 @@ impl Figures {
 
 fn milliseconds(seconds: f64) -> u64 {
     let rounded = |time: Duration| (time.as_micros() + 500) / 1000;
-    // Out of range or not a number: curl never prints it, and 0 is the least wrong.
+    // Out of range or not a number: curl never prints this, and 0 is the least wrong value.
     Duration::try_from_secs_f64(seconds).map_or(0, |time| u64::try_from(rounded(time)).unwrap_or(u64::MAX))
 }
 
@@ -99,7 +98,7 @@ mod tests {
     use super::super::hostile;
     use super::*;
 
-    /// curl 7.88.1 with three URLs: a name that does not resolve, a file, and one that is not there.
+    /// curl 7.88.1 with three URLs: a name that does not resolve, a file, and a file that does not exist.
     const THREE: &str = r#"curl: (6) Could not resolve host: nonexistent.invalid
 {"certs":"","content_type":null,"errormsg":"Could not resolve host: nonexistent.invalid","exitcode":6,"filename_effective":null,"ftp_entry_path":null,"http_code":0,"http_connect":0,"http_version":"0","local_ip":"","local_port":0,"method":"GET","num_certs":0,"num_connects":0,"num_headers":0,"num_redirects":0,"proxy_ssl_verify_result":0,"redirect_url":null,"referer":null,"remote_ip":"","remote_port":0,"response_code":0,"scheme":null,"ssl_verify_result":0,"time_appconnect":0.000000,"time_total":0.003348,"url":"http://nonexistent.invalid/x","urlnum":0,"curl_version":"libcurl/7.88.1 OpenSSL/3.0.19"}
 {"certs":"","content_type":"text/plain","errormsg":null,"exitcode":0,"http_code":200,"http_version":"1","num_headers":5,"redirect_url":null,"remote_ip":"127.0.0.1","remote_port":18731,"response_code":200,"scheme":"HTTP","ssl_verify_result":0,"time_total":0.016544,"url":"http://127.0.0.1:18731/a.txt","urlnum":1}

@@ -1,4 +1,4 @@
-//! `kubectl get deploy -o json`: how far each Deployment is.
+//! Parses `kubectl get deploy -o json`: the progress of each Deployment.
 
 use std::collections::BTreeMap;
 
@@ -7,39 +7,40 @@ use serde::{Deserialize, Serialize};
 use super::Unreadable;
 use super::json::{null_as_default, objects};
 
-/// A Deployment (`apps/v1`), as far as a rollout concerns it.
+/// The fields of a Deployment (`apps/v1`) that concern a rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deployment {
+pub struct DeploymentStatus {
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.uid`: another one means that it was deleted and made anew.
+    /// `metadata.uid`; a different one means that the Deployment was deleted and created again.
     pub uid: String,
-    /// `metadata.generation`: counts the changes of its spec.
+    /// `metadata.generation`, which counts the changes of its spec.
     pub generation: i64,
-    /// The generation its controller has acted on; the counts below belong to that one.
+    /// The generation that the controller has processed; the counts below belong to it.
     pub observed_generation: i64,
-    /// How many pods its spec wants.
+    /// The number of pods that the spec requests.
     pub wanted: u32,
-    /// How many pods it has, of any `ReplicaSet`.
+    /// The number of pods of any `ReplicaSet`.
     pub replicas: u32,
-    /// How many of them are of the newest template.
+    /// The number of pods of the newest template.
     pub updated: u32,
-    /// How many are ready.
+    /// The number of ready pods.
     pub ready: u32,
-    /// How many have been ready for `minReadySeconds`.
+    /// The number of pods that have been ready for `minReadySeconds`.
     pub available: u32,
-    /// The annotation `deployment.kubernetes.io/revision`: what `kubectl rollout undo --to-revision` takes.
+    /// The annotation `deployment.kubernetes.io/revision`, as `kubectl rollout undo --to-revision` takes it;
+    /// `None` without one.
     pub revision: Option<String>,
     /// `spec.selector.matchLabels`.
     pub selector: BTreeMap<String, String>,
     /// `status.conditions`.
-    pub conditions: Vec<Condition>,
+    pub conditions: Vec<DeploymentCondition>,
 }
 
 /// A condition of a Deployment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Condition {
+pub struct DeploymentCondition {
     /// `Available`, `Progressing` or `ReplicaFailure`.
     #[serde(rename = "type")]
     pub kind: String,
@@ -51,9 +52,11 @@ pub struct Condition {
     pub message: String,
 }
 
-impl Deployment {
-    /// Why its pods could not even be made (a quota, Pod Security): the rollout then waits in silence, and
-    /// only this condition and the events tell.
+impl DeploymentStatus {
+    /// Returns why its pods could not even be created (a quota, Pod Security); `None` if they could.
+    ///
+    /// In this case, the rollout waits without a message, and only this condition and the events show the
+    /// reason.
     pub fn failed_create(&self) -> Option<&str> {
         let refused = self.conditions.iter().find(|condition| {
             (&*condition.kind, &*condition.status, &*condition.reason)
@@ -63,26 +66,26 @@ impl Deployment {
     }
 }
 
-/// Reads a list of Deployments, or a single one.
+/// Parses a list of Deployments, or a single one.
 ///
 /// # Errors
 /// When the bytes are neither.
-pub fn deployments(stdout: &[u8]) -> Result<Vec<Deployment>, Unreadable> {
+pub fn deployments(stdout: &[u8]) -> Result<Vec<DeploymentStatus>, Unreadable> {
     let found: Vec<Wire> = objects("kubectl get deploy -o json", "Deployment", stdout)?;
-    Ok(found.into_iter().map(Deployment::from).collect())
+    Ok(found.into_iter().map(DeploymentStatus::from).collect())
 }
 
 #[derive(Deserialize)]
 struct Wire {
-    metadata: Metadata,
+    metadata: DeploymentMetadata,
     #[serde(default)]
-    spec: Spec,
+    spec: DeploymentSpec,
     #[serde(default)]
-    status: Status,
+    status: ReplicaCounts,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct DeploymentMetadata {
     name: String,
     #[serde(default)]
     uid: String,
@@ -93,7 +96,7 @@ struct Metadata {
 }
 
 #[derive(Default, Deserialize)]
-struct Spec {
+struct DeploymentSpec {
     replicas: Option<u32>,
     #[serde(default)]
     selector: Selector,
@@ -108,17 +111,17 @@ struct Selector {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Status {
+struct ReplicaCounts {
     observed_generation: i64,
     replicas: u32,
     updated_replicas: u32,
     ready_replicas: u32,
     available_replicas: u32,
     #[serde(deserialize_with = "null_as_default")]
-    conditions: Vec<Condition>,
+    conditions: Vec<DeploymentCondition>,
 }
 
-impl From<Wire> for Deployment {
+impl From<Wire> for DeploymentStatus {
     fn from(wire: Wire) -> Self {
         let Wire { mut metadata, spec, status } = wire;
         Self {
@@ -149,13 +152,13 @@ mod tests {
      "namespace":"dpp-staging","uid":"0c1f6a1e-6f8d-4a3e-9d0a-1d6f2f9b7f11"},
    "spec":{"replicas":3,"selector":{"matchLabels":{"app":"dpp-api","tier":"web"}},"template":{}},
    "status":{"availableReplicas":3,"conditions":[
-     {"lastTransitionTime":"2026-11-23T16:19:58Z","message":"Deployment has minimum availability.",
+     {"lastTransitionTime":"2026-11-23T16:19:58Z","message":"DeploymentStatus has minimum availability.",
       "reason":"MinimumReplicasAvailable","status":"True","type":"Available"},
      {"message":"pods \"dpp-api-7d9c-\" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=3, limited: pods=3",
       "reason":"FailedCreate","status":"True","type":"ReplicaFailure"}],
     "observedGeneration":2,"readyReplicas":3,"replicas":3,"unavailableReplicas":1}}]}"#;
 
-    fn refused() -> Deployment {
+    fn refused() -> DeploymentStatus {
         deployments(REFUSED.as_bytes()).unwrap().remove(0)
     }
 
@@ -190,7 +193,7 @@ mod tests {
     #[test]
     fn facts_survive_the_journal() {
         let json = serde_json::to_string(&refused()).unwrap();
-        assert_eq!(serde_json::from_str::<Deployment>(&json).unwrap(), refused());
+        assert_eq!(serde_json::from_str::<DeploymentStatus>(&json).unwrap(), refused());
     }
 
     #[test]

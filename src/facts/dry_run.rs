@@ -1,11 +1,13 @@
-//! `kubectl apply --dry-run=server -o go-template=…`: where each object of a manifest would land.
+//! Parses `kubectl apply --dry-run=server -o go-template=…`: the namespace in which each object would be
+//! placed.
 //!
-//! A template and not `-o json`, because JSON would print the data of a Secret.
+//! The command uses a template instead of `-o json`, because JSON would print the data of a Secret.
 
 use serde::{Deserialize, Serialize};
 
-/// The template: one line an object, five fields with a tab between them, a missing one empty. kubectl hands
-/// it one object as itself and several as a `List`.
+/// The template: one line for each object, with five fields separated by tabs; a missing field is empty.
+///
+/// kubectl passes a single object as itself, and several objects as a `List`.
 pub const TEMPLATE: &str = concat!(
     r#"{{define "object"}}"#,
     r#"{{with .apiVersion}}{{.}}{{end}}{{"\t"}}"#,
@@ -21,20 +23,20 @@ pub const TEMPLATE: &str = concat!(
 /// An object as the server would store it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Landing {
-    /// `apps/v1`.
+    /// The API version, such as `apps/v1`.
     pub api_version: String,
-    /// `Deployment`.
+    /// The kind, such as `Deployment`.
     pub kind: String,
-    /// Where it would land; `None` for what belongs to the whole cluster.
+    /// The namespace in which it would be placed; `None` for a cluster-scoped object.
     pub namespace: Option<String>,
-    /// Its name in that namespace.
+    /// Its name.
     pub name: String,
-    /// `metadata.generation` as it would become: the same as now when nothing would change in its spec.
-    /// Only some kinds count it.
+    /// The `metadata.generation` that it would have, unchanged if the spec would not change; `None` for kinds
+    /// without it.
     pub generation: Option<i64>,
 }
 
-/// Reads what kubectl printed for [`TEMPLATE`]. Lines of another form are left out.
+/// Parses kubectl's output for [`TEMPLATE`], and skips lines of any other form.
 pub fn landings(stdout: &[u8]) -> Vec<Landing> {
     String::from_utf8_lossy(stdout).lines().filter_map(landing).collect()
 }

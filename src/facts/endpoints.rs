@@ -1,7 +1,8 @@
-//! `kubectl get services -o json` and `kubectl get endpointslices -o json`: whether a Service has endpoints.
+//! Parses `kubectl get services -o json` and `kubectl get endpointslices -o json`: whether a Service has
+//! endpoints.
 //!
-//! The slices and not the older Endpoints, which warns from Kubernetes 1.33 on; and not the table, which
-//! shows addresses that are not ready as well.
+//! It uses `EndpointSlice` objects instead of the older Endpoints, which print a warning from
+//! Kubernetes 1.33 on. The table is not used, since it also shows addresses that are not ready.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +11,16 @@ use serde::{Deserialize, Serialize};
 use super::Unreadable;
 use super::json::{null_as_default, objects};
 
-/// One Service, and what stands behind it.
+/// A Service with its endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceEndpoints {
     /// The Service's name.
     pub service: String,
-    /// How many different endpoints would be sent traffic. A pod that stands in several slices (IPv4 and
-    /// IPv6, or ports that differ) counts once.
+    /// The number of different endpoints that would receive traffic.
+    ///
+    /// A pod in several slices (IPv4 and IPv6, or different ports) counts once.
     pub ready_endpoints: usize,
-    /// What that means for the criterion.
+    /// The result for the criterion.
     pub state: Assignment,
 }
 
@@ -28,14 +30,14 @@ pub struct ServiceEndpoints {
 pub enum Assignment {
     /// At least one endpoint is ready, on every port of the Service.
     Assigned,
-    /// It is not.
+    /// An endpoint is missing.
     NotAssigned {
-        /// What is missing.
+        /// The missing part.
         why: String,
     },
-    /// It is a Service for which nobody writes endpoints by the state of pods.
+    /// The Service is of a kind whose endpoints do not follow the state of pods.
     NotEvaluated {
-        /// Of which kind.
+        /// The kind.
         why: String,
     },
 }
@@ -43,7 +45,7 @@ pub enum Assignment {
 /// Joins the Services and endpoint slices of one namespace, in the order of the Services.
 ///
 /// # Errors
-/// When one of the two is not such a list.
+/// When one of the two inputs is not such a list.
 pub fn of_services(services: &[u8], slices: &[u8]) -> Result<Vec<ServiceEndpoints>, Unreadable> {
     let services: Vec<Service> = objects("kubectl get services -o json", "Service", services)?;
     let slices: Vec<Slice> = objects("kubectl get endpointslices -o json", "EndpointSlice", slices)?;
@@ -82,18 +84,18 @@ fn of_service(service: Service, slices: &[Slice]) -> ServiceEndpoints {
     ServiceEndpoints { service: name, ready_endpoints: endpoints.len(), state }
 }
 
-/// The label that ties a slice to its Service (`discovery.k8s.io/v1`).
+/// The label that links a slice to its Service (`discovery.k8s.io/v1`).
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 #[derive(Deserialize)]
 struct Service {
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     #[serde(default)]
     spec: ServiceSpec,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct ObjectMetadata {
     name: String,
     #[serde(default, deserialize_with = "null_as_default")]
     labels: BTreeMap<String, String>,
@@ -106,21 +108,21 @@ struct ServiceSpec {
     kind: String,
     #[serde(deserialize_with = "null_as_default")]
     selector: BTreeMap<String, String>,
-    /// Headless Services may have none: then there is none to look for.
+    /// A headless Service may have no ports, and then none is required.
     #[serde(deserialize_with = "null_as_default")]
     ports: Vec<Port>,
 }
 
 #[derive(Deserialize)]
 struct Slice {
-    metadata: Metadata,
+    metadata: ObjectMetadata,
     #[serde(default, deserialize_with = "null_as_default")]
     endpoints: Vec<Endpoint>,
     #[serde(default, deserialize_with = "null_as_default")]
     ports: Vec<Port>,
 }
 
-/// A Service's only port may have no name; its slices then have `""`.
+/// A port; the only port of a Service may have no name, and its slices then have `""`.
 #[derive(Deserialize)]
 struct Port {
     name: Option<String>,
@@ -157,7 +159,7 @@ struct TargetRef {
     name: String,
 }
 
-/// A condition that is not given counts as good: so the API says of all three.
+/// The conditions of an endpoint; by the API, a missing one counts as good, for all three.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Conditions {

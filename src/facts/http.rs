@@ -1,16 +1,21 @@
-//! An answer as `curl -i` prints it: head, blank line, body.
+//! Splits a response that `curl -i` printed into its headers, the blank line and the body.
+//!
+//! No byte of the response is lost, except interim headers before it.
 
-/// An answer in its two parts.
+/// A response, split into two parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpAnswer<'a> {
-    /// Status line and headers with the blank line that ends them; empty when the bytes begin with no head.
+    /// The status line and the headers, with the blank line after them; empty if the bytes do not begin with
+    /// a status line.
     pub head: &'a [u8],
-    /// All that follows, unchanged.
+    /// The rest, unchanged.
     pub body: &'a [u8],
 }
 
-/// Splits one answer. Heads that only announce another one are skipped: 1xx (`103 Early Hints`), and a
-/// proxy's `200 Connection established`, which `-i` prints before the answer that came through it.
+/// Splits one response, and skips headers that only announce another one.
+///
+/// These are 1xx responses (`103 Early Hints`), and a proxy's `200 Connection established`, which `-i` prints
+/// before the response that came through it.
 pub fn split(answer: &[u8]) -> HttpAnswer<'_> {
     let mut rest = answer;
     loop {
@@ -40,7 +45,9 @@ fn split_first(answer: &[u8]) -> HttpAnswer<'_> {
     HttpAnswer { head, body }
 }
 
-/// A successful answer to CONNECT has no body and may not announce one (RFC 9110, 9.3.6).
+/// Returns whether another response follows.
+///
+/// A successful response to CONNECT has no body and must not announce one (RFC 9110, 9.3.6).
 fn is_interim(head: &[u8]) -> bool {
     match status(head) {
         Some(100..=199) => true,
@@ -51,18 +58,18 @@ fn is_interim(head: &[u8]) -> bool {
     }
 }
 
-/// The first line of a head: `HTTP/1.1 503 Service Unavailable`.
+/// Returns the first line of the headers: `HTTP/1.1 503 Service Unavailable`.
 pub fn status_line(head: &[u8]) -> Option<String> {
     let line = head.split(|&byte| byte == b'\n').next()?;
     line.starts_with(HTTP).then(|| String::from_utf8_lossy(line).trim_end().to_owned())
 }
 
-/// The number in the status line.
+/// Returns the number in the status line.
 pub fn status(head: &[u8]) -> Option<u16> {
     status_line(head)?.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// The value of a header, its name in any case; of several the first.
+/// Returns the value of a header field, by its case-insensitive name; the first one, if there are several.
 pub fn header(head: &[u8], name: &str) -> Option<String> {
     let text = String::from_utf8_lossy(head);
     text.lines().skip(1).find_map(|line| {

@@ -1,19 +1,19 @@
-//! JSON as Go programs print it, into small structs that name only the fields we use.
+//! Parses JSON that Go programs print, into small structs with only the fields in use.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-/// What a program printed is not what it prints when all is well.
+/// The error for a program's output that has an unexpected format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("what {program} printed could not be read: {why}")]
 pub struct Unreadable {
-    /// The command, as far as it says which output was meant.
+    /// The command whose output was parsed.
     pub program: &'static str,
-    /// What was found instead, and where.
+    /// The unexpected content and its position.
     pub why: String,
 }
 
-/// Reads one JSON document.
+/// Parses one JSON document.
 pub(super) fn document<T: DeserializeOwned>(program: &'static str, bytes: &[u8]) -> Result<T, Unreadable> {
     let text = String::from_utf8_lossy(bytes);
     if text.trim().is_empty() {
@@ -22,8 +22,10 @@ pub(super) fn document<T: DeserializeOwned>(program: &'static str, bytes: &[u8])
     serde_json::from_str(&text).map_err(|error| Unreadable { program, why: error.to_string() })
 }
 
-/// Reads the objects of one `kind`: kubectl prints a single object when it was asked for by name, else a
-/// `List` of them, in which objects of other kinds stand too when it was asked for several.
+/// Parses the objects of one `kind`.
+///
+/// kubectl prints a single object when it was requested by name, else a `List`. If several kinds were
+/// requested, the list also contains objects of other kinds.
 pub(super) fn objects<T: DeserializeOwned>(
     program: &'static str,
     kind: &str,
@@ -45,7 +47,7 @@ pub(super) fn objects<T: DeserializeOwned>(
         Ok(vec![document(program, bytes)?])
     } else if found == "List" || found.strip_suffix("List") == Some(kind) {
         let items = document::<Listed>(program, bytes)?.items.into_iter();
-        // The API's own lists (`PodList`) leave out the kind of their items: all are of one.
+        // The API's own lists (`PodList`) omit the kind of their items, since all have the same kind.
         let wanted = |item: &serde_json::Value| item.get("kind").is_none_or(|found| found == kind);
         let read = items.filter(wanted).map(serde_json::from_value);
         read.collect::<Result<_, _>>().map_err(|error| Unreadable { program, why: error.to_string() })
@@ -54,7 +56,7 @@ pub(super) fn objects<T: DeserializeOwned>(
     }
 }
 
-/// Go prints a nil slice or map as `null`: it means the same as an empty one.
+/// Parses `null` as the default value: Go prints a nil slice or map as `null`.
 pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -63,7 +65,7 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Go prints a string it does not have as `""`; for us that is nothing.
+/// Returns `None` for `""`, which Go prints for a missing string.
 pub(super) fn non_empty(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }

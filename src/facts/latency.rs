@@ -1,9 +1,9 @@
 //! Percentiles of latencies.
 
-/// The 95th percentile by nearest rank: the smallest sample that at least 95 of 100 samples do not exceed,
-/// in the samples' own unit (milliseconds). `None` without samples.
+/// Returns the 95th percentile by nearest rank, in the unit of the samples (ms); `None` without samples.
 ///
-/// Nearest rank always answers with a latency that was measured; of twenty samples it is the nineteenth.
+/// It is the smallest sample that at least 95 of 100 samples do not exceed. Nearest rank always returns a
+/// measured latency; of twenty samples it is the nineteenth.
 pub fn p95(samples: &[u64]) -> Option<u64> {
     let mut sorted = samples.to_vec();
     sorted.sort_unstable();

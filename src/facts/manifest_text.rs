@@ -1,14 +1,15 @@
-//! A manifest as text, before any program has read it: three questions that must be answered before it is
-//! copied or applied, and that need no YAML parser.
+//! Inspects a manifest as text, before any program parses it.
+//!
+//! Three questions must be answered before a manifest is copied or applied, and none of them needs a YAML
+//! parser.
 
 use std::collections::BTreeSet;
 
-/// Whether the text holds a Secret: the word `kind`, a colon and the word `Secret` (or `SecretList`), as
-/// block YAML, flow YAML or JSON would write it.
+/// Returns whether the text contains a Secret, in block YAML, flow YAML or JSON.
 ///
-/// It errs on the side of yes: a commented Secret may hold a value too, and a reference to a Secret looks
-/// like one. What it can't see (a kind in JSON's `\u` escapes, say) the server-side dry run shows as the
-/// object's kind.
+/// It searches for the word `kind`, a colon and the word `Secret` (or `SecretList`). It errs on the side of
+/// yes: a commented Secret may contain a value too, and a reference to a Secret looks the same. If it misses
+/// one (a kind in JSON's `\u` escapes, for example), the server-side dry run still shows the object's kind.
 pub fn holds_secret(manifest: &[u8]) -> bool {
     let text = String::from_utf8_lossy(manifest);
     text.match_indices("kind").any(|(at, kind)| {
@@ -17,12 +18,12 @@ pub fn holds_secret(manifest: &[u8]) -> bool {
     })
 }
 
-/// Whether what follows `kind` is a colon and a Secret.
+/// Returns whether the text after `kind` is a colon and a Secret.
 fn value_is_secret(after: &str) -> bool {
     const QUOTES: [char; 2] = ['"', '\''];
     let Some(value) = after.trim_start_matches(QUOTES).trim_start().strip_prefix(':') else { return false };
     let mut value = value.trim_start();
-    // A YAML tag or anchor may stand before a value: `kind: !!str Secret`.
+    // A YAML tag or anchor may precede a value: `kind: !!str Secret`.
     while value.starts_with(['!', '&']) {
         value = value.trim_start_matches(|c: char| !c.is_whitespace()).trim_start();
     }
@@ -35,14 +36,14 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/')
 }
 
-/// The names in `${…}`, as far as each stands on one line: what `sed` has to fill in, or has left.
+/// Returns the names in `${…}` on one line: the placeholders that `sed` has to replace, or has left.
 pub fn placeholders(manifest: &[u8]) -> BTreeSet<String> {
     let text = String::from_utf8_lossy(manifest);
     let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name));
     names.filter(|name| !name.is_empty() && !name.contains('\n')).map(str::to_owned).collect()
 }
 
-/// Whether it holds no object: empty, or nothing but comments, directives and document marks.
+/// Returns whether there is no object: only comments, directives, document markers, or nothing.
 pub fn is_blank(manifest: &[u8]) -> bool {
     let text = String::from_utf8_lossy(manifest);
     let text = text.trim_start_matches('\u{feff}');

@@ -1,25 +1,26 @@
-//! What programs printed, as typed facts: bytes in, facts out, one file for each program and output.
+//! Typed facts from the output of programs: one file for each program and output.
 //!
 //! Everything here is pure: no file, no clock, no environment. The bytes come from outside, so no input may
-//! panic: a parser answers with [`Unreadable`], with `None`, or with the facts it could find. Texts that are
-//! not UTF-8 are read with the replacement character. The facts are written into the journal, which is why
-//! each of them can be serialized and read back.
+//! panic. A parser returns [`Unreadable`], `None`, or the facts that it found. Text that is not UTF-8 is
+//! parsed with the replacement character. Facts are recorded in the journal, so each can be serialized and
+//! parsed back.
 //!
-//! | file | what it reads |
+//! | file | input |
 //! | --- | --- |
 //! | [`versions`] | `kubectl version -o json`, `curl --version`, `jq --version` |
-//! | [`context`], [`whoami`] | whom the kubeconfig's context means, and who the server says we are |
+//! | [`context`], [`whoami`] | the kubeconfig's context, and the user by the server |
 //! | [`can_i`] | `kubectl auth can-i` |
-//! | [`manifest_text`] | a manifest, before any program has read it |
-//! | [`dry_run`] | where a server-side dry run says each object would land |
-//! | [`apply`] | what `kubectl apply` did to each object |
-//! | [`rollout`] | how `kubectl rollout status` ended |
+//! | [`manifest_text`] | a manifest, before any program parses it |
+//! | [`dry_run`] | a server-side dry run: the namespace of each object |
+//! | [`apply`] | `kubectl apply`: the result of each object |
+//! | [`rollout`] | the end of `kubectl rollout status` |
 //! | [`pod_table`] | rows of `kubectl get pods`, watched or listed |
 //! | [`pods`], [`deployments`], [`endpoints`] | the same objects as JSON |
 //! | [`stderr`] | warnings and errors in kubectl's standard error |
-//! | [`curl`], [`http`] | a transfer's figures, and the answer itself |
-//! | [`body`] | what the bodies of `/health` and `/readyz` say |
+//! | [`curl`], [`http`] | the figures of a transfer, and the response |
+//! | [`body`] | the bodies of `/health` and `/readyz` |
 //! | [`latency`] | percentiles of the figures |
+//! | [`words`] | the words of the output by which something is decided |
 
 pub mod apply;
 pub mod body;
@@ -39,6 +40,7 @@ pub mod rollout;
 pub mod stderr;
 pub mod versions;
 pub mod whoami;
+pub mod words;
 
 pub use json::Unreadable;
 
@@ -49,8 +51,9 @@ mod hostile {
     use proptest::prelude::*;
     use proptest::test_runner::{Config, TestRunner};
 
-    /// Feeds `parser` with arbitrary bytes, and with `sample` after a random part of it was replaced by
-    /// arbitrary bytes: the second reaches far deeper into a parser than the first. Only a panic fails.
+    /// Runs `parser` on arbitrary bytes, and on `sample` with a random part replaced by arbitrary bytes.
+    ///
+    /// The second input reaches far deeper into a parser than the first. Only a panic fails.
     pub(super) fn survives(sample: &str, parser: impl Fn(&[u8])) {
         let config = Config { cases: 512, failure_persistence: None, ..Config::default() };
         let piece = prop_oneof![

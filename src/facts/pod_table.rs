@@ -1,38 +1,38 @@
-//! Rows of `kubectl get pods`, listed or watched: the text of stop rule 2, as an auditor would see it.
+//! Parses rows of `kubectl get pods`, listed or watched: the text of stop rule 2, as an auditor sees it.
 //!
-//! The server renders the table, so its widths change in mid-stream and RESTARTS holds blanks
-//! (`2 (3m53s ago)`). Everything up to it is one word a field.
+//! The server renders the table, so the column widths change in the stream, and RESTARTS contains blanks (`2
+//! (3m53s ago)`). Each column before it is one word.
 //!
-//! Give whole lines only: a row that was cut off may end in a word that its whole would not have held.
+//! Only complete lines may be passed: the last word of a truncated row may be a part of another word.
 
 use serde::{Deserialize, Serialize};
 
-/// What a watch says happened to a pod.
+/// The event of a pod in a watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WatchEvent {
-    /// It is there: newly made, or there already when the watch began (or began again).
+    /// The pod exists: it is new, or existed when the watch began (or began again).
     Added,
-    /// It changed.
+    /// The pod changed.
     Modified,
-    /// It is gone. The row shows its last status, often `Error`.
+    /// The pod is gone; the row shows its last status, often `Error`.
     Deleted,
 }
 
-/// One pod's row.
+/// The row of one pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodRow {
-    /// What happened, in a watch; a list has no such column.
+    /// The event in a watch; `None` in a list, which has no such column.
     pub event: Option<WatchEvent>,
-    /// NAME.
+    /// The column NAME.
     pub name: String,
-    /// READY: containers that are ready, of how many (`0/1`).
+    /// The column READY: ready containers of all containers (`0/1`).
     pub ready: String,
-    /// STATUS, one word: `Running`, `CrashLoopBackOff`, `Init:0/1`.
+    /// The column STATUS, one word: `Running`, `CrashLoopBackOff`, `Init:0/1`.
     pub status: String,
-    /// The number in RESTARTS.
+    /// The number in the column RESTARTS; `None` if there is none.
     pub restarts: Option<u32>,
-    /// The whole row, as it was printed.
+    /// The whole row as it was printed.
     pub text: String,
 }
 
@@ -40,17 +40,17 @@ pub struct PodRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WatchRow {
-    /// A pod's row.
+    /// The row of a pod.
     Pod(PodRow),
-    /// The column names. Those of an `ERROR` row come before it, in the middle of the stream.
+    /// The column names; for an `ERROR` row they come before it, in the middle of the stream.
     Header,
-    /// The server broke the watch off: the `ERROR` row, less that word. The watch will say nothing more.
+    /// The server ended the watch: the `ERROR` row without that word. The watch prints nothing more.
     ServerError(String),
-    /// Anything else.
+    /// Any other line.
     Other,
 }
 
-/// Reads one line of a watch.
+/// Parses one line of a watch.
 pub fn watch_row(line: &str) -> WatchRow {
     let row = line.trim();
     let (first, rest) = row.split_once(char::is_whitespace).unwrap_or((row, ""));
@@ -65,7 +65,7 @@ pub fn watch_row(line: &str) -> WatchRow {
     pod_row(Some(event), rest, line).map_or(WatchRow::Other, WatchRow::Pod)
 }
 
-/// Reads one line of a list; `None` when it is no pod's (the header, a blank line).
+/// Parses one line of a list; returns `None` if it is not a pod's row (the header, a blank line).
 pub fn list_row(line: &str) -> Option<PodRow> {
     pod_row(None, line, line)
 }
@@ -84,11 +84,12 @@ fn pod_row(event: Option<WatchEvent>, columns: &str, text: &str) -> Option<PodRo
     })
 }
 
-/// The words of STATUS that stop rule 2 names, with the same two of a container that initialises.
+/// The STATUS words of stop rule 2, and the same two for a container that initializes.
 pub const STOP_WORDS: [&str; 4] = ["CrashLoopBackOff", "Error", "Init:CrashLoopBackOff", "Init:Error"];
 
-/// Whether a STATUS stops the run: one of [`STOP_WORDS`] or of `extra`, as a whole word and in this case.
-/// `CreateContainerError` is another word than `Error`, and so is a watch's own `ERROR`.
+/// Returns whether a STATUS stops the run: a whole word of [`STOP_WORDS`] or `extra`, case-sensitive.
+///
+/// `CreateContainerError` differs from `Error`, and so does a watch's own `ERROR`.
 pub fn stops(status: &str, extra: &[String]) -> bool {
     STOP_WORDS.contains(&status) || extra.iter().any(|word| word == status)
 }

@@ -1,4 +1,4 @@
-//! `kubectl get pods -o json`: every container's state, which the one word of STATUS can hide.
+//! Parses `kubectl get pods -o json`: the state of every container, which the one word of STATUS can hide.
 
 mod wire;
 
@@ -14,23 +14,24 @@ use super::json::objects;
 pub struct Pod {
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.uid`: what a pod is known by from one look to the next.
+    /// `metadata.uid`, which identifies the pod across reads.
     pub uid: String,
-    /// The controller that made it, as kind/name: `ReplicaSet/dpp-api-6984f9c886`.
+    /// The controller that created it, as kind/name: `ReplicaSet/dpp-api-6984f9c886`; `None` without one.
     pub owner: Option<String>,
-    /// The Deployment behind that `ReplicaSet`, by its name less the template's hash.
+    /// The Deployment of that `ReplicaSet`, by its name without the template's hash; `None` without one.
     pub deployment: Option<String>,
     /// `metadata.labels`.
     pub labels: BTreeMap<String, String>,
-    /// Whether it is being deleted. What its containers do then says nothing about the deploy.
+    /// Whether it is being deleted; the states of its containers then do not concern the deployment.
     pub deleting: bool,
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     pub phase: String,
-    /// The word `kubectl get pods` shows under STATUS, by the rule of the server's `printPod`.
+    /// The word in the column STATUS of `kubectl get pods`, by the rules of the server's `printPod`.
     pub status: String,
-    /// What is the matter with the pod itself: no node takes it (`Unschedulable`), or it was `Evicted`.
+    /// The trouble of the pod itself: no node accepts it (`Unschedulable`), or it was `Evicted`; `None`
+    /// without trouble.
     pub itself: Option<Trouble>,
-    /// Its containers, those that initialise first, each in the spec's order.
+    /// Its containers: first the init containers, each group in the spec's order.
     pub containers: Vec<Container>,
 }
 
@@ -39,31 +40,31 @@ pub struct Pod {
 pub struct Container {
     /// Its name in the pod.
     pub name: String,
-    /// Whether it is an init container (a sidecar is one, too).
+    /// Whether it is an init container; a sidecar is one, too.
     pub init: bool,
-    /// The image its spec asks for.
+    /// The image that its spec requests.
     pub image: String,
-    /// The image it runs, by digest; not known before it was pulled.
+    /// The image that it runs, by digest; `None` before it was pulled.
     pub image_id: Option<String>,
-    /// Whether its readiness probe passes.
+    /// Whether its readiness probe succeeds.
     pub ready: bool,
-    /// How often it was started again.
+    /// The number of its restarts.
     pub restarts: u32,
-    /// What it does now.
+    /// Its current state.
     pub state: State,
-    /// How it ended the last time, if it was started again.
+    /// How it ended the last time; `None` if it was never restarted.
     pub last: Option<Terminated>,
 }
 
-/// What a container does.
+/// The state of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// It doesn't run yet, or not again yet.
+    /// It does not run yet, or not again yet.
     Waiting {
-        /// One word: `ContainerCreating`, `CrashLoopBackOff`, `ImagePullBackOff`.
+        /// One word: `ContainerCreating`, `CrashLoopBackOff`, `ImagePullBackOff`; `None` without one.
         reason: Option<String>,
-        /// A sentence.
+        /// A sentence; `None` without one.
         message: Option<String>,
     },
     /// It runs.
@@ -72,68 +73,70 @@ pub enum State {
     Terminated(Terminated),
 }
 
-/// How a container ended.
+/// The end of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terminated {
-    /// Its exit code; 128+n when it died of signal n.
+    /// Its exit code; 128+n if signal n killed it.
     pub exit_code: i64,
-    /// The signal, where the runtime tells it.
+    /// The signal; `None` if the runtime reports none.
     pub signal: Option<i64>,
-    /// One word: `Completed`, `Error`, `OOMKilled`.
+    /// One word: `Completed`, `Error`, `OOMKilled`; `None` without one.
     pub reason: Option<String>,
 }
 
 /// A container that fails in the sense of stop rule 2.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
-    /// Its name.
+    /// The container's name.
     pub container: String,
-    /// The word for it, one of [`super::pod_table::STOP_WORDS`]. STATUS may show another container's.
+    /// The word that stops the run, one of [`super::pod_table::STOP_WORDS`]; STATUS may show another
+    /// container's word.
     pub word: String,
-    /// Why it ended: mostly `Error`, in a crash loop also `OOMKilled` or even `Completed`.
+    /// Why it ended: usually `Error`, in a crash loop also `OOMKilled` or even `Completed`; `None` if
+    /// unknown.
     pub reason: Option<String>,
-    /// With which exit code it ended.
+    /// Its exit code; `None` if unknown.
     pub exit_code: Option<i64>,
-    /// How often it was started again.
+    /// The number of its restarts.
     pub restarts: u32,
     /// Its image.
     pub image: String,
 }
 
-/// What keeps a pod from running.
+/// A reason why a pod does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// The container it concerns; `None` for the pod as a whole.
+    /// The container that it concerns; `None` for the whole pod.
     pub container: Option<String>,
     /// One word: `ImagePullBackOff`, `CreateContainerConfigError`, `Unschedulable`, `Evicted`.
     pub reason: String,
-    /// The sentence with it.
+    /// The sentence for it; `None` without one.
     pub message: Option<String>,
 }
 
-/// An image that runs, and in how many pods.
+/// A running image, with the number of its pods.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Image {
     /// The container's name.
     pub container: String,
-    /// The image as the spec asks for it.
+    /// The image that the spec requests.
     pub image: String,
     /// The image by digest; `None` before it was pulled.
     pub image_id: Option<String>,
-    /// How many pods have it.
+    /// The number of pods with this image.
     pub pods: usize,
 }
 
-/// Reads a list of pods, or a single one.
+/// Parses a list of pods, or a single one.
 ///
 /// # Errors
 /// When the bytes are neither.
 pub fn pods(stdout: &[u8]) -> Result<Vec<Pod>, Unreadable> {
-    let found: Vec<wire::Pod> = objects("kubectl get pods -o json", "Pod", stdout)?;
+    let found: Vec<wire::WirePod> = objects("kubectl get pods -o json", "Pod", stdout)?;
     Ok(found.into_iter().map(Pod::from).collect())
 }
 
-/// The images of these pods' containers, each once, by container.
+/// Returns the images of the pods' containers, each once, ordered by container.
 pub fn images(pods: &[Pod]) -> Vec<Image> {
     let mut counts = BTreeMap::new();
     for container in pods.iter().flat_map(|pod| &pod.containers) {
@@ -148,18 +151,20 @@ pub fn images(pods: &[Pod]) -> Vec<Image> {
 }
 
 impl Pod {
-    /// The first container that crashes again and again or ended with `Error`, whatever STATUS shows.
+    /// Returns the first container that crashes repeatedly or ended with `Error`, regardless of STATUS.
     pub fn failing(&self) -> Option<Failing> {
         self.containers.iter().find_map(Container::failing)
     }
 
-    /// How often its containers were started again, all of them together. The column RESTARTS leaves out
-    /// init containers once they are done.
+    /// Returns the total restarts of its containers.
+    ///
+    /// The column RESTARTS omits init containers once they are done.
     pub fn restarts(&self) -> u64 {
         self.containers.iter().map(|container| u64::from(container.restarts)).sum()
     }
 
-    /// Whether it is in the `Running` state: every container runs, or has done its part of initialising.
+    /// Returns whether it is in the `Running` state: every container runs, or is an init container that
+    /// succeeded.
     pub fn running(&self) -> bool {
         self.phase == "Running"
             && self.containers.iter().all(|container| match &container.state {
@@ -169,7 +174,7 @@ impl Pod {
             })
     }
 
-    /// What keeps it from running: of its containers the first with a word for it, else of the pod itself.
+    /// Returns why it does not run: the first container's reason, else the pod's own.
     pub fn trouble(&self) -> Option<Trouble> {
         self.containers.iter().find_map(Container::trouble).or_else(|| self.itself.clone())
     }
@@ -196,7 +201,7 @@ impl Container {
 
     fn trouble(&self) -> Option<Trouble> {
         let (reason, message) = match &self.state {
-            // These two are the ordinary way to start.
+            // These two are part of every normal start.
             State::Waiting { reason: Some(reason), .. }
                 if matches!(&**reason, "ContainerCreating" | "PodInitializing") =>
             {

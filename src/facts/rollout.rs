@@ -1,37 +1,37 @@
-//! `kubectl rollout status deployment/NAME --timeout=…`: how it ended.
+//! Parses the end of `kubectl rollout status deployment/NAME --timeout=…`.
 //!
-//! A failed rollout and an unreachable server both exit 1; standard error tells which it was.
+//! A failed rollout and an unreachable server both exit with 1; standard error distinguishes them.
 
 use serde::{Deserialize, Serialize};
 
 use super::stderr;
 
-/// How a `rollout status` ended.
+/// The end of a `kubectl rollout status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ending {
-    /// It exited 0: all replicas are updated and available, and the old ones gone.
+    /// Exit code 0: all replicas are updated and available, and the old ones are gone.
     RolledOut,
-    /// Its `--timeout` passed. Also all that a user hears who may not list or watch Deployments.
+    /// The `--timeout` passed; also the only message for a user who may not list or watch Deployments.
     TimedOut,
     /// The Deployment's `progressDeadlineSeconds` passed, perhaps before this run began.
     ProgressDeadline,
-    /// The Deployment was deleted meanwhile.
+    /// The Deployment was deleted during the rollout.
     Deleted,
-    /// There is no such Deployment, or no such namespace.
+    /// The Deployment or the namespace does not exist.
     NotFound,
     /// The server did not answer.
     Unreachable,
-    /// The server did not let us.
+    /// The server denied access.
     Forbidden,
-    /// Something else, in kubectl's own words.
+    /// Another error, in kubectl's own words.
     Failed(String),
-    /// It exited non-zero and said nothing, as it does when it is told to end.
+    /// The exit code is not 0 and there is no message, as when kubectl is signaled to end.
     Silent,
 }
 
 impl Ending {
-    /// The ending in words for people.
+    /// Returns the ending in words for users.
     pub fn says(&self) -> &str {
         match self {
             Self::RolledOut => "successfully rolled out",
@@ -47,13 +47,15 @@ impl Ending {
     }
 }
 
-/// Reads the exit status and what stands on standard error. An exit status we caused ourselves tells
-/// nothing: don't ask.
+/// Parses the exit code and standard error.
+///
+/// The caller must not pass an exit code that this program caused, since it has no meaning.
 pub fn ending(exit: i32, stderr: &[u8]) -> Ending {
     if exit == 0 {
         return Ending::RolledOut;
     }
-    // A credential plugin may have said something first: any line that is known wins over the first one.
+    // A credential plugin may have printed something first, so any known line takes precedence over the first
+    // line.
     let lines = stderr::errors(stderr);
     match lines.iter().find_map(|line| known(line)) {
         Some(ending) => ending,

@@ -1,13 +1,15 @@
-//! kubectl's standard error: what the server warned of, and what went wrong.
+//! Parses kubectl's standard error into warnings and errors.
 
-/// What follows `Warning: `, in order: the server's own warnings (deprecations, Pod Security) and kubectl's.
+/// Returns the text after each `Warning: `, in order: the server's warnings (deprecations, Pod Security) and
+/// kubectl's own.
 pub fn warnings(stderr: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(stderr);
     text.lines().filter_map(|line| line.strip_prefix(WARNING)).map(|line| line.trim().to_owned()).collect()
 }
 
-/// The lines that tell people what went wrong: all but blank ones, warnings, and klog's, which say the same
-/// to developers with a date and a process id.
+/// Returns the error lines: all lines except blank ones, warnings and klog's.
+///
+/// klog repeats the errors for developers, with a date and a process id.
 pub fn errors(stderr: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(stderr);
     text.lines()
@@ -19,8 +21,10 @@ pub fn errors(stderr: &[u8]) -> Vec<String> {
 
 const WARNING: &str = "Warning: ";
 
-/// klog's header (`k8s.io/klog/v2`) is a letter for the severity with month and day, the time, a process id,
-/// and the place in the source: `E1123 16:04:04.824840   31129 memcache.go:265] …`.
+/// Returns whether a line has klog's header (`k8s.io/klog/v2`).
+///
+/// The header is a letter for the severity with month and day, the time, a process id, and the place in the
+/// source: `E1123 16:04:04.824840   31129 memcache.go:265] …`.
 fn is_klog(line: &str) -> bool {
     let Some((header, _)) = line.split_once(']') else { return false };
     let mut words = header.split_whitespace();

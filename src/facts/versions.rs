@@ -1,30 +1,30 @@
-//! Versions of the programs and of the server.
+//! Parses the versions of the programs and of the server.
 
 use serde::{Deserialize, Serialize};
 
 use super::Unreadable;
 use super::json::document;
 
-/// A version as its program spells it, and the two numbers that can be compared.
+/// A version as its program prints it, with the two numbers that can be compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
-    /// The whole spelling: `v1.32.4-dispatcher`, `7.88.1`, `1.6`.
+    /// The whole text: `v1.32.4-dispatcher`, `7.88.1`, `1.6`.
     pub text: String,
-    /// 1 in `v1.32.4-dispatcher`.
+    /// The major number: 1 in `v1.32.4-dispatcher`.
     pub major: u32,
-    /// 32 in `v1.32.4-dispatcher`, and in kubectl's own `"minor": "32+"`.
+    /// The minor number: 32 in `v1.32.4-dispatcher`, and in kubectl's own `"minor": "32+"`.
     pub minor: u32,
 }
 
 impl Version {
-    /// Reads the first two numbers of `text`, whatever stands before them (`v1.32.4`, `1.7.1`).
+    /// Parses the first two numbers of `text`, after any prefix (`v1.32.4`, `1.7.1`).
     fn read(text: &str) -> Option<Self> {
         let (major, rest) = text.trim_start_matches(|c: char| !c.is_ascii_digit()).split_once('.')?;
         Some(Self { text: text.to_owned(), major: major.parse().ok()?, minor: leading_number(rest)? })
     }
 }
 
-/// The client of `kubectl version --client -o json`.
+/// Parses the client version of `kubectl version --client -o json`.
 ///
 /// # Errors
 /// When the bytes are not that document.
@@ -37,8 +37,9 @@ pub fn kubectl_client(stdout: &[u8]) -> Result<Version, Unreadable> {
     client.version().ok_or_else(|| unreadable(&format!("{given:?} is no version")))
 }
 
-/// The server of `kubectl version -o json`; `None` when no server answered, for kubectl prints its own half
-/// nevertheless.
+/// Parses the server version of `kubectl version -o json`; returns `None` if no server answered.
+///
+/// Without a server, kubectl still prints its own version.
 ///
 /// # Errors
 /// When the bytes are not that document.
@@ -47,13 +48,13 @@ pub fn server(stdout: &[u8]) -> Result<Option<Version>, Unreadable> {
     Ok(versions.server_version.and_then(Info::version))
 }
 
-/// The version in the first line of `curl --version`: `curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1 …`.
+/// Parses the first line of `curl --version`: `curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1 …`.
 pub fn curl(stdout: &[u8]) -> Option<Version> {
     let text = String::from_utf8_lossy(stdout);
     Version::read(text.lines().next()?.strip_prefix("curl ")?.split_whitespace().next()?)
 }
 
-/// The version in the one line of `jq --version`: `jq-1.6`, `jq-1.7.1-3ubuntu0.24.04.1`.
+/// Parses the line of `jq --version`: `jq-1.6`, `jq-1.7.1-3ubuntu0.24.04.1`.
 pub fn jq(stdout: &[u8]) -> Option<Version> {
     let text = String::from_utf8_lossy(stdout);
     Version::read(text.lines().next()?.trim().strip_prefix("jq-")?)
@@ -66,8 +67,9 @@ struct Versions {
     server_version: Option<Info>,
 }
 
-/// `k8s.io/apimachinery/pkg/version.Info`. Its numbers are strings, and a build from a dirty tree or a
-/// vendor's has `"32+"`; one built without version flags has `""`.
+/// `k8s.io/apimachinery/pkg/version.Info`, whose numbers are strings.
+///
+/// A build from a dirty tree or by a vendor has `"32+"`; a build without version flags has `""`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]

@@ -1,23 +1,24 @@
-//! `kubectl auth whoami -o json`: who the server takes us for, as a
-//! `SelfSubjectReview` (stable from Kubernetes 1.28 on).
+//! Parses `kubectl auth whoami -o json`: the user that the server authenticated.
+//!
+//! The document is a `SelfSubjectReview` (stable from Kubernetes 1.28 on).
 
 use serde::Deserialize;
 
 use super::Unreadable;
 use super::json::{document, non_empty};
 
-/// The user name the server authenticated; `None` when it gave none.
+/// Returns the user name that the server authenticated; `None` if it reported none.
 ///
 /// # Errors
 /// When the bytes are not a `SelfSubjectReview`.
 pub fn username(stdout: &[u8]) -> Result<Option<String>, Unreadable> {
     #[derive(Deserialize)]
     struct Review {
-        status: Status,
+        status: ReviewStatus,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Status {
+    struct ReviewStatus {
         user_info: UserInfo,
     }
     #[derive(Deserialize)]

@@ -1,4 +1,7 @@
-//! The grammar of each input: a text → the value as it is used, or what is wrong with it.
+//! The grammar of each input: a function from the text to the value that the run uses, or to an error
+//! message.
+//!
+//! No value that a grammar accepts has to be escaped in `sed`, in a path or in a header.
 
 use url::Url;
 
@@ -6,20 +9,21 @@ use super::refused::shown;
 
 type Checked = Result<String, String>;
 
-/// A kubeconfig's context has no grammar of its own, so it may be whatever can be shown and passed on.
+/// Checks a context name, which has no grammar in a kubeconfig: any printable text that can be passed as an
+/// argument.
 pub(super) fn context(text: &str) -> Checked {
     at_most(253, text, "a context's name")?;
     if let Some(c) = text.chars().find(|&c| !is_printable(c)) {
         return Err(format!("{c:?} is not printable"));
     }
-    // The runbook gives it to `kubectl config use-context` as an argument of its own.
+    // The runbook passes it to `kubectl config use-context` as a separate argument.
     if text.starts_with('-') {
         return Err("kubectl would read a name that begins with `-` as an option".into());
     }
     Ok(text.into())
 }
 
-/// A DNS-1123 label, as Kubernetes asks of a namespace.
+/// Checks a namespace: a DNS-1123 label, as Kubernetes requires.
 pub(super) fn namespace(text: &str) -> Checked {
     at_most(63, text, "a namespace")?;
     let is_letter_or_digit = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -55,7 +59,7 @@ pub(super) fn region(text: &str) -> Checked {
     }
 }
 
-/// What the OCI distribution specification lets a tag be.
+/// Checks a tag by the grammar of the OCI distribution specification.
 pub(super) fn tag(text: &str) -> Checked {
     at_most(128, text, "a tag")?;
     let is_tag_char = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
@@ -66,7 +70,7 @@ pub(super) fn tag(text: &str) -> Checked {
     Ok(text.into())
 }
 
-/// Names of environment variables, joined by `,`.
+/// Checks a list of names of environment variables, separated by `,`.
 pub(super) fn names(text: &str) -> Checked {
     at_most(4096, text, "the list")?;
     for name in text.split(',') {
@@ -78,7 +82,7 @@ pub(super) fn names(text: &str) -> Checked {
     Ok(text.into())
 }
 
-/// What is wrong is told without a single character of the key.
+/// Checks an API key; an error message contains no character of the key.
 pub(super) fn api_key(text: &str) -> Checked {
     at_most(4096, text, "a key")?;
     if let Some(at) = text.chars().position(|c| !c.is_ascii_graphic()) {
@@ -90,7 +94,7 @@ pub(super) fn api_key(text: &str) -> Checked {
     }
 }
 
-/// A URL that curl asks for as it was typed: one that neither the URL standard nor curl would rewrite.
+/// Checks a base URL, which neither the URL standard nor curl may normalize to a different text.
 pub(super) fn base_url(text: &str) -> Checked {
     at_most(2000, text, "a base URL")?;
     let after_scheme = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
@@ -134,8 +138,10 @@ fn only(text: &str, allowed: impl Fn(char) -> bool, rule: &str) -> Result<(), St
     }
 }
 
-/// Whether Rust would print a character as it is: no control, no blank but a space, no mark that changes
-/// or hides what stands beside it.
+/// Returns whether Rust's `Debug` prints a character unchanged.
+///
+/// This excludes control characters, blanks other than a space, and marks that change or hide the adjacent
+/// text.
 fn is_printable(c: char) -> bool {
     matches!(c, '"' | '\'' | '\\') || c.escape_debug().eq([c])
 }

@@ -1,9 +1,9 @@
-//! What a run is given: the runbook's environment variables, checked before anything else happens.
+//! The inputs of a run: the runbook's environment variables, checked before anything else happens.
 //!
-//! Each is a row of [`TABLE`] with a narrow grammar. What a value can't hold can't reach `sed`, a path or a
-//! header, so nothing has to be escaped later. All that is missing or malformed is told at once
-//! ([`Refused`]), since the runbook asks for that: "Print required values and where to find them. Exit with
-//! error (no guessing)".
+//! Each input is a row of [`TABLE`] with a narrow grammar. A character that the grammar excludes can't reach
+//! `sed`, a path or a header, so nothing has to be escaped later. [`Refused`] reports everything that is
+//! missing or malformed at once, because the runbook requires it: "Print required values and where to find
+//! them. Exit with error (no guessing)".
 
 use std::ffi::OsString;
 
@@ -16,29 +16,29 @@ mod refused;
 #[cfg(test)]
 mod tests;
 
-pub use refused::{Problem, Refused};
+pub use refused::{InputProblem, Refused};
 
-/// An input: what it is called, what it may be, and where a person finds it.
+/// An input: its name, its grammar, and where to find its value.
 pub struct InputRow {
     /// The environment variable.
     pub name: &'static str,
     /// Whether a run is refused without it.
     pub required: bool,
-    /// What stands in for it when it is unset.
+    /// The value that is used if the variable is unset; `None` if there is no default.
     pub default: Option<&'static str>,
-    /// A value as it may look, from the runbook where that gives one.
+    /// An example value, from the runbook if it gives one.
     pub example: &'static str,
-    /// Where to find the value; `"$NAME"` in it stands for another input.
+    /// Where to find the value; `"$NAME"` stands for the value of another input.
     pub find_it: &'static str,
     /// The grammar in words.
     pub what: &'static str,
     /// Whether the value is kept out of every message.
     pub secret: bool,
-    /// The value as it is used, or what is wrong with it.
+    /// Returns the value that the run uses, or the problem with the text.
     check: fn(&str) -> Result<String, String>,
 }
 
-/// Every input, in the runbook's order (its section "Inputs"), and then ours.
+/// All inputs: first the runbook's, in the order of its section "Inputs", then this program's own.
 pub static TABLE: [InputRow; 9] = [
     InputRow {
         name: "STAGING_CONTEXT",
@@ -132,23 +132,24 @@ pub static TABLE: [InputRow; 9] = [
     },
 ];
 
-/// The row that names more values to be taken out of the evidence.
+/// The name of the input that lists more variables whose values are redacted.
 const REDACT: &str = "STAGING_REDACT";
 
-/// The inputs of a run, each inside its grammar.
+/// The inputs of a run, each valid by its grammar.
 #[derive(Debug, Clone)]
 pub struct Inputs {
-    /// Those that are no secret.
+    /// The inputs that are not secret.
     pub target: Target,
-    /// `STAGING_API_KEY`.
+    /// `STAGING_API_KEY`; `None` if it is unset.
     pub api_key: Option<SecretString>,
-    /// `STAGING_REDACT`: the names, each with the value that is to be taken out of the evidence.
+    /// `STAGING_REDACT`: each variable that it names, with the value that is redacted from the evidence.
     pub redact: Vec<(String, SecretString)>,
-    /// The names of those that were unset and have their default.
+    /// The names of the inputs that were unset and have their default value.
     pub defaulted: Vec<&'static str>,
 }
 
-/// Reads every input; `lookup` gives the value of an environment variable. An empty one counts as unset.
+/// Reads every input; `lookup` returns the value of an environment variable, and an empty value counts as
+/// unset.
 ///
 /// # Errors
 /// When a required input is unset or any input is malformed; the error names all of them.
@@ -198,17 +199,18 @@ pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused
     }
 }
 
-/// The inputs of a run as its evidence has them, held against the same grammar; `secrets` gives the variables that no
-/// evidence holds.
+/// Reads the inputs of a recorded run from its evidence, and checks them against the same grammar.
+///
+/// `secrets` returns the values of the variables that no evidence contains.
 ///
 /// # Errors
-/// When a run was never given such a value.
+/// When no run could have been given such a value.
 pub fn of_run(target: &Target, secrets: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused> {
     let is_kept = |name: &str| TABLE.iter().any(|row| row.name == name && !row.secret) && name != REDACT;
     read(|name| if is_kept(name) { target.input(name).map(OsString::from) } else { secrets(name) })
 }
 
-/// What evidence has to name can't be kept out of it: what was deployed, and where.
+/// Refuses a secret that is part of another input, because evidence has to name what was deployed and where.
 fn unless_one_hides_another(
     mut readings: [Reading; TABLE.len()],
     redact: &[(String, SecretString)],
@@ -229,7 +231,7 @@ fn unless_one_hides_another(
     readings
 }
 
-/// Which input a secret is a part of, if it is.
+/// Returns the input that contains a secret, if any.
 fn hides(secret: &str, readings: &[Reading]) -> Option<String> {
     let of_an_input = |(row, reading): &(&InputRow, &Reading)| match reading {
         Reading::Given(value) | Reading::Default(value) => {
@@ -241,7 +243,7 @@ fn hides(secret: &str, readings: &[Reading]) -> Option<String> {
     Some(format!("is a part of {}, which evidence has to name", row.name))
 }
 
-/// The values of these variables, or what is wrong with one; never a character of it.
+/// Returns the values of these variables, or a problem; the message contains no character of a value.
 fn named_values(
     names: &str,
     lookup: impl Fn(&str) -> Option<OsString>,
@@ -260,12 +262,12 @@ fn named_values(
     names.split(',').map(value).collect()
 }
 
-/// What became of one row.
+/// The result of reading one input.
 enum Reading {
     Given(String),
     Default(String),
     Unset,
-    /// What is wrong, to be said after the name of the input.
+    /// The problem, worded to follow the name of the input.
     Refused(String),
 }
 

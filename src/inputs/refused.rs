@@ -1,29 +1,32 @@
-//! What is said when inputs can't be used.
+//! The message for inputs that can't be used.
+//!
+//! It contains no secret: the value of a secret input is never quoted, and passwords and queries are removed
+//! from URLs.
 
 use std::fmt;
 
 use super::{InputRow, Reading, TABLE};
 use crate::command::quote;
 
-/// All that is wrong with the inputs, in the table's order. Its text is the whole message.
+/// All problems of the inputs, in the order of the table; its `Display` is the whole message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// What can't be used.
-    pub problems: Vec<Problem>,
-    /// What can; with its value where a default exists, so that it is seen which one holds.
+    /// The inputs that can't be used.
+    pub problems: Vec<InputProblem>,
+    /// The inputs that can be used; with the value if the input has a default, to show which value applies.
     pub fine: Vec<String>,
 }
 
-/// One input that can't be used.
+/// An input that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct InputProblem {
     /// The environment variable.
     pub name: &'static str,
-    /// What is wrong, said after the name: `is not set`.
+    /// The problem, worded to follow the name: `is not set`.
     pub fault: String,
-    /// A value as it may look.
+    /// An example value.
     pub example: &'static str,
-    /// Where to find the value, with the inputs that are fine filled in.
+    /// Where to find the value, with the valid inputs filled in.
     pub find_it: String,
 }
 
@@ -41,7 +44,7 @@ impl Refused {
             values.iter().fold(text.to_owned(), |text, (variable, value)| text.replace(variable, value))
         };
         let problem = |(row, reading): (&InputRow, &Reading)| match reading {
-            Reading::Refused(fault) => Some(Problem {
+            Reading::Refused(fault) => Some(InputProblem {
                 name: row.name,
                 fault: fault.clone(),
                 example: row.example,
@@ -66,7 +69,7 @@ impl fmt::Display for Refused {
             count => format!("{count} inputs"),
         };
         writeln!(f, "Refused: {inputs} can't be used. Nothing was run and nothing was written.")?;
-        for Problem { name, fault, example, find_it } in &self.problems {
+        for InputProblem { name, fault, example, find_it } in &self.problems {
             write!(f, "\n  {name} {fault}")?;
             write!(f, "\n      for example   export {name}=\"{example}\"")?;
             write!(f, "\n      find it       {find_it}")?;
@@ -80,8 +83,8 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// A value as a message may hold it: in quotes, on one line, not endless, and without what may be secret
-/// in a URL, which is a password and a query.
+/// Formats a value for a message: in quotes, on one line, limited in length, without the password and query
+/// of a URL.
 pub(super) fn shown(value: &str) -> String {
     let mut safe = without_password(value);
     if let Some(query) = safe.find(['?', '#']).filter(|_| safe.contains("://")) {
@@ -93,8 +96,10 @@ pub(super) fn shown(value: &str) -> String {
     }
 }
 
-/// `https://user:secret@host` → `https://user:…@host`. What stands alone before the `@` of a URL is hidden
-/// too, since tokens are written there; elsewhere, as in `admin@cluster`, it is part of a name.
+/// Hides a password: `https://user:secret@host` → `https://user:…@host`.
+///
+/// A lone word before the `@` of a URL is hidden too, because tokens are written there. Elsewhere, as in
+/// `admin@cluster`, it is part of a name.
 fn without_password(value: &str) -> String {
     let begin = value.find("://").map_or(0, |scheme| scheme + "://".len());
     let Some((before, host)) = value[begin..].rsplit_once('@') else { return value.into() };

@@ -20,12 +20,12 @@ fn read_from(values: &[(&str, &str)]) -> Result<Inputs, Refused> {
     read(|name| values.iter().rev().find(|(given, _)| *given == name).map(|(_, value)| value.into()))
 }
 
-/// Reads what is required, and one input beside or in place of it.
+/// Reads the required inputs, with one input added or replaced.
 fn read_with(name: &str, value: &str) -> Result<Inputs, Refused> {
     read_from(&[&REQUIRED[..], &[(name, value)]].concat())
 }
 
-/// What is said of the one input that is wrong.
+/// Returns the problem of the one input that is wrong.
 fn fault(name: &str, value: &str) -> String {
     let refused = read_with(name, value).expect_err(value);
     let [problem] = refused.problems.as_slice() else { panic!("{refused}") };
@@ -272,7 +272,7 @@ fn a_value_is_shown_without_its_password() {
     }
 }
 
-/// The grammars as DESIGN and README state them: for bash's `=~`, and to generate from.
+/// The documented grammars: for bash's `=~`, and to generate values from.
 const GRAMMARS: [(&str, &str); 6] = [
     ("STAGING_CONTEXT", "[ -,.-~][ -~]{0,252}"),
     ("STAGING_NAMESPACE", "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"),
@@ -333,7 +333,7 @@ proptest! {
     ) {
         for ((name, expression), values) in GRAMMARS.into_iter().zip(values) {
             for (value, inside) in values.iter().zip(matching(expression, &values)) {
-                // Bytes beyond ASCII: a context may hold them, which is the next test's business.
+                // A context may contain bytes beyond ASCII; the next test covers them.
                 if name != "STAGING_CONTEXT" || value.is_ascii() {
                     prop_assert_eq!(is_taken(name, value), inside, "{} {:?}", name, value);
                 }

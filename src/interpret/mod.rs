@@ -1,55 +1,58 @@
-//! What the commands of a run say: from the bytes that each printed to the events that follow from them.
+//! Turns a command's output into events.
 //!
-//! A run reads so as it goes on, and whoever verifies its evidence reads the kept bytes again by the same rows.
+//! `run` (live) and `verify` (from stored bytes) go through this one table, so they cannot disagree.
 
 mod pod_tracker;
-mod rows;
+mod readers;
+mod redacted_words;
+#[cfg(test)]
+mod tests;
 
 pub use pod_tracker::{PodTracker, RowAction, SHOWN_GOING, TERMINATING};
+pub use redacted_words::refuse_in_row;
 
 use crate::events::{ByteRange, EventKind, Outcome};
 use crate::facts::curl::Transfer;
 use crate::facts::pods::{self, Pod};
 use crate::facts::{Unreadable, curl, stderr};
 use crate::run_state::RunState;
+use crate::runbook::StepId;
 
-/// A command that has ended, and what it printed.
+/// The output of a command that has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct CommandOutput<'a> {
     /// How it ended.
     pub outcome: &'a Outcome,
-    /// On its standard output; of a command that does not [need it](needs_stdout) it may be left out.
+    /// Its standard output; it may be empty if the step does not [need it](needs_stdout).
     pub stdout: &'a [u8],
-    /// On standard error, by all of its stages.
+    /// The standard error of all its stages.
     pub stderr: &'a [u8],
 }
 
-/// The events that follow from a command alone; none from most. `record` tells what the run was told to do, and where
-/// objects land.
+/// Returns the events that follow from one command; most commands have none.
+///
+/// `run` supplies the options of the run and the places of the objects.
 ///
 /// # Errors
-/// When it printed what kubectl does not print, and the run can't go on without it.
-pub fn events(run: &RunState, printed: &CommandOutput<'_>) -> Result<Vec<EventKind>, Unreadable> {
-    row(&printed.outcome.id).map_or_else(|| Ok(Vec::new()), |row| (row.read)(run, printed))
+/// When the output is not kubectl's format and the run can't continue without it.
+pub fn events(run: &RunState, output: &CommandOutput<'_>) -> Result<Vec<EventKind>, Unreadable> {
+    readers::reader(&output.outcome.id).map_or_else(|| Ok(Vec::new()), |reader| (reader.read)(run, output))
 }
 
-/// Whether what follows from the command of this id needs its standard output.
-pub fn needs_stdout(id: &str) -> bool {
-    row(id).is_some_and(|row| row.stdout)
+/// Returns whether [`events`] needs the standard output of this step, which may be long.
+pub fn needs_stdout(step: &StepId) -> bool {
+    readers::reader(step).is_some_and(|reader| reader.stdout)
 }
 
-/// Where that stands, if it is needed and was kept.
+/// Returns where the standard output is recorded, if [`events`] needs it and it was recorded.
 pub fn needed_stdout(outcome: &Outcome) -> Option<&ByteRange> {
     outcome.stdout.as_ref().filter(|_| needs_stdout(&outcome.id))
 }
 
-fn row(id: &str) -> Option<&'static rows::Reader> {
-    rows::ROWS.iter().find(|row| row.is_for(id))
-}
-
-/// curl's numbers of the last transfer; an answer that curl could not even report is no answer.
-pub fn transfer(printed: &CommandOutput<'_>) -> Transfer {
-    curl::transfers(printed.stderr).into_iter().last().unwrap_or_else(|| no_answer(printed.outcome))
+/// Returns curl's figures for the last transfer; without a report by curl, the result is a transfer without
+/// an answer.
+pub fn transfer(output: &CommandOutput<'_>) -> Transfer {
+    curl::transfers(output.stderr).into_iter().last().unwrap_or_else(|| no_answer(output.outcome))
 }
 
 fn no_answer(outcome: &Outcome) -> Transfer {
@@ -65,11 +68,12 @@ fn no_answer(outcome: &Outcome) -> Transfer {
     }
 }
 
-/// How much of what a failed command said is read to find its first error, in bytes.
+/// The longest part of a failed command's standard error in which its first error is searched, in bytes.
 pub const FIRST_ERROR_LIMIT: u64 = 64 * 1024;
 
-/// What a command that failed had to say: its first error; where that only announces one ("error when applying patch:"),
-/// the last beside it.
+/// Returns the first error that a failed command printed.
+///
+/// If that line only announces an error ("error when applying patch:"), the last error is appended.
 pub fn first_error(stderr: &[u8]) -> Option<String> {
     let errors = stderr::errors(stderr);
     let first = errors.first()?;
@@ -79,15 +83,15 @@ pub fn first_error(stderr: &[u8]) -> Option<String> {
     }
 }
 
-/// What a look at one pod found: `None` when the pod is gone; else why it could not be looked at.
+/// Returns the pod that a command printed, or `None` if the pod is gone.
 ///
 /// # Errors
-/// Why there was no look.
-pub fn look(printed: &CommandOutput<'_>) -> Result<Option<Pod>, String> {
-    let outcome = printed.outcome;
+/// When the pod could not be read; the text is the reason.
+pub fn look(output: &CommandOutput<'_>) -> Result<Option<Pod>, String> {
+    let outcome = output.outcome;
     let said = outcome.first_error.clone().unwrap_or_default();
     if outcome.succeeded() {
-        let found = pods::pods(printed.stdout).map_err(|error| error.to_string());
+        let found = pods::pods(output.stdout).map_err(|error| error.to_string());
         found.map(|pods| pods.into_iter().next())
     } else if outcome.found_nothing() {
         Ok(None)

@@ -1,38 +1,44 @@
+//! Decides, row by row, which pods have to be read in full.
+//!
+//! Each failing pod is read once. A pod that was shown being deleted before it failed is not read: kubectl
+//! prints `Error` for a deleted pod whose containers exit non-zero on TERM.
+
 use std::collections::BTreeSet;
 
 use crate::facts::pod_table::{self, PodRow, WatchEvent};
 
-/// What STATUS says of a pod that is being deleted, until its containers end.
+/// The STATUS word of a pod that is being deleted, until its containers end.
 pub const TERMINATING: &str = "Terminating";
 
-/// What ends the reason for letting a pod pass that was shown being deleted; the command stands before it.
+/// The end of the reason why a deleted pod does not stop the run; the name of the command precedes it.
 pub const SHOWN_GOING: &str = "had shown it Terminating before";
 
-/// What is known of the pods from the rows that were seen so far: of those of a watch, and of lists beside it.
+/// The state of the pods, from the rows of the watch and of the lists so far.
 #[derive(Debug, Default)]
 pub struct PodTracker {
-    /// Pods whose state was looked into already.
+    /// The pods that were read in full already.
     judged: BTreeSet<String>,
-    /// Pods that were shown being deleted, which nothing undoes.
+    /// The pods that were shown being deleted, which can't be undone.
     going: BTreeSet<String>,
 }
 
-/// What a row asks for.
+/// The action that a row requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowAction {
-    /// Nothing: it stops no run, or was looked into already.
+    /// None: the row stops no run, or its pod was read already.
     None,
-    /// To look into it: it may stop the run (stop rule 2).
+    /// Read the pod: it may stop the run (stop rule 2).
     Closely,
-    /// To let it pass: it was shown being deleted before.
+    /// Let the pod pass: it was shown being deleted before.
     Going,
 }
 
 impl PodTracker {
-    /// Takes a row in; `stop_on` are words that stop a run beside the runbook's.
+    /// Adds a row and returns the action it requires; `stop_on` are STATUS words that stop a run besides the
+    /// runbook's.
     pub fn look(&mut self, row: &PodRow, stop_on: &[String]) -> RowAction {
         match (row.event, row.status.as_str()) {
-            // Another pod may come under the name of one that was judged: a StatefulSet's does.
+            // A new pod may have the name of an earlier one, as in a StatefulSet.
             (Some(WatchEvent::Added), _) => {
                 self.judged.remove(&row.name);
                 self.going.remove(&row.name);

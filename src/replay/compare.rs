@@ -1,4 +1,6 @@
-//! What differs between what a command printed then and what it prints now, and whether a run is judged by it.
+//! Compares the output of a re-run command with its recorded output.
+//!
+//! A difference counts as a change only if a run is judged by it; every other difference is drift.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -14,31 +16,40 @@ use crate::facts::endpoints::Assignment;
 use crate::facts::pods;
 use crate::interpret::{self, CommandOutput};
 use crate::run_state::RunState;
-use crate::runbook::{Phase, Step};
+use crate::runbook::{Phase, Step, StepId};
 
-/// A line that only one of the two has.
+/// A line that only one of two outputs contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Whether it is of now, and not of then.
+    /// Whether the new output contains it; if not, the recorded output does.
     pub now: bool,
-    /// The line.
+    /// The text of the line.
     pub text: String,
 }
 
-/// What is longer is not compared line by line, in bytes.
+/// The longest output that is compared line by line, in bytes.
 const LONG: u64 = 1024 * 1024;
 
-/// What showed the cluster as it was before the run changed it, or on the way.
-const OF_ITS_MOMENT: [&str; 6] =
-    ["status.before", "objects.before", "objects.applied", "watch.pods", "list.pods", "confirm.pod"];
+/// The steps that show the cluster before or while the run changes it.
+const OF_ITS_MOMENT: [StepId; 6] = [
+    StepId::StatusBefore,
+    StepId::ObjectsBefore,
+    StepId::ObjectsApplied,
+    StepId::WatchPods,
+    StepId::ListPods,
+    StepId::ConfirmPod,
+];
 
-/// What came of a command, and the tree that holds what it printed.
+/// The outcome of a command, and the tree that contains its output.
 pub(super) struct Side<'a> {
     pub(super) outcome: &'a Outcome,
     pub(super) tree: &'a Tree,
 }
 
-/// Compares; the lines are what a run is judged by if that changed, else what was printed.
+/// Compares two outcomes of a command.
+///
+/// If the command changed, the lines are the facts that differ; otherwise they are the differing lines of the
+/// output.
 pub(super) fn compare(
     id: String,
     row: &Step,
@@ -47,8 +58,8 @@ pub(super) fn compare(
     now: &Side<'_>,
 ) -> io::Result<Compared> {
     let came = |came, why: Option<&str>, lines| Compared { id, came, why: why.map(str::to_owned), lines };
-    // A pod's name is made up, and lives no longer than the pod.
-    if row.text.contains("$POD") && now.outcome.found_nothing() && !then.outcome.found_nothing() {
+    // A pod's name is generated, and is gone when the pod is.
+    if row.is_about_a_pod() && now.outcome.found_nothing() && !then.outcome.found_nothing() {
         return Ok(came(Difference::Drift, Some("that pod is gone"), Vec::new()));
     }
     let mut judged = only_one_has(&judged_by(row, run, then)?, &judged_by(row, run, now)?);
@@ -60,7 +71,7 @@ pub(super) fn compare(
     let printed = differing(&text(row, then)?, &text(row, now)?);
     Ok(match () {
         () if printed.is_empty() => came(Difference::Same, None, printed),
-        () if OF_ITS_MOMENT.contains(&&*row.id) => {
+        () if OF_ITS_MOMENT.contains(&row.id) => {
             came(Difference::Drift, Some("it showed what the run went on to change"), Vec::new())
         }
         () => came(Difference::Drift, None, printed),
@@ -71,17 +82,18 @@ fn of(now: bool, text: &str) -> Line {
     Line { now, text: text.to_owned() }
 }
 
-/// What a run is judged by, a line each: how the command ended, the HTTP statuses, and the facts it reads from it.
+/// Returns the facts that a run is judged by, one per line: how the command ended, the HTTP statuses, the
+/// facts read from its output.
 fn judged_by(row: &Step, run: &RunState, side: &Side<'_>) -> io::Result<Vec<String>> {
     let Side { outcome, tree } = side;
     let mut lines = vec![ended(outcome)];
     let stderr = tree.read(outcome.stderr.as_ref())?;
-    if row.text.starts_with("curl ") && row.phase == Phase::Smoke {
+    if row.runs("curl") && row.phase == Phase::Smoke {
         let statuses: BTreeSet<String> =
             curl::transfers(&stderr).into_iter().map(|transfer| transfer.http_status).collect();
         lines.extend(statuses.into_iter().map(|status| format!("answered {status}")));
     }
-    if OF_ITS_MOMENT.contains(&&*row.id) {
+    if OF_ITS_MOMENT.contains(&row.id) {
         return Ok(lines);
     }
     let stdout = tree.read(interpret::needed_stdout(outcome))?;
@@ -100,8 +112,10 @@ fn ended(outcome: &Outcome) -> String {
     format!("exit {}", exit.join(" "))
 }
 
-/// What stays, as long as nobody deploys, scales or takes away: no ages, restarts, names of pods, addresses, versions of
-/// a resource. Whoever asks, and with which programs, is another one than then.
+/// Returns the facts of an event that stay the same while nobody deploys, scales or deletes anything.
+///
+/// These are no ages, restarts, pod names, addresses or resource versions. The user and the program versions
+/// are left out too, because they may differ from the run's.
 fn facts(what: &EventKind) -> Vec<String> {
     match what {
         EventKind::ServerVersion { version } => {
@@ -152,10 +166,12 @@ fn facts(what: &EventKind) -> Vec<String> {
     }
 }
 
-/// What was printed; of a long one how much, and its hash, so that a log of gigabytes takes no memory. curl's numbers are
-/// others each time.
+/// Returns the output of a command for comparison.
+///
+/// Of a long output it contains the length and the hash, so that a log of gigabytes takes no memory. curl's
+/// figures are left out, because they differ each time.
 fn text(row: &Step, Side { outcome, tree }: &Side<'_>) -> io::Result<Vec<u8>> {
-    let stderr = outcome.stderr.as_ref().filter(|_| !row.text.starts_with("curl "));
+    let stderr = outcome.stderr.as_ref().filter(|_| !row.runs("curl"));
     let mut text = Vec::new();
     for range in outcome.stdout.iter().chain(stderr) {
         if range.length() > LONG {
@@ -167,13 +183,13 @@ fn text(row: &Step, Side { outcome, tree }: &Side<'_>) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// The lines that stand in one only, those of then first.
+/// Returns the lines that only one list contains, the lines of `then` first.
 fn only_one_has(then: &[String], now: &[String]) -> Vec<Line> {
     let gone = then.iter().filter(|line| !now.contains(line)).map(|line| of(false, line));
     gone.chain(now.iter().filter(|line| !then.contains(line)).map(|line| of(true, line))).collect()
 }
 
-/// The lines in which texts differ, in their order.
+/// Returns the lines in which two texts differ, in their order.
 fn differing(then: &[u8], now: &[u8]) -> Vec<Line> {
     if then == now {
         return Vec::new();
@@ -192,9 +208,9 @@ mod tests {
 
     use super::*;
     use crate::evidence::redaction::SecretPatterns;
-    use crate::runbook;
+    use crate::runbook::Runbook;
 
-    /// `status.after`, printed then and now.
+    /// Compares two outputs of `status.after`.
     fn compared(then: &str, now: &str) -> Compared {
         let folder = tempfile::tempdir().unwrap();
         let outcome_of = |file: &str, text: &str| -> Outcome {
@@ -208,7 +224,8 @@ mod tests {
         let (then, now) = (outcome_of("then", then), outcome_of("now", now));
         let tree = &Tree::new(Utf8Path::from_path(folder.path()).unwrap().to_owned(), SecretPatterns::none());
         let [then, now] = [&then, &now].map(|outcome| Side { outcome, tree });
-        let row = runbook::step("status.after");
+        let runbook = Runbook::built_in().unwrap();
+        let row = runbook.step(&StepId::StatusAfter).unwrap();
         compare("status.after".to_owned(), row, &RunState::default(), &then, &now).unwrap()
     }
 

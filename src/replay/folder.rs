@@ -1,5 +1,7 @@
-//! The folder for what is printed now: files of the same names as in the evidence, and the manifests of the run, from
-//! which its commands read.
+//! Creates the directory for the new output.
+//!
+//! Its files have the same names as in the evidence, and it contains the run's manifests, which the commands
+//! read. It is never inside the evidence.
 
 use std::io;
 
@@ -7,9 +9,8 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use super::CannotReplay;
 use crate::run_state::RunState;
-use crate::runbook::DEPLOYMENTS;
 
-/// Makes the folder, and copies the run's manifests into it, and nothing else that may stand beside them.
+/// Creates the directory and copies the run's manifests into it, but no other file that may be next to them.
 pub(super) fn make(
     evidence: &Utf8Path,
     run: &RunState,
@@ -24,8 +25,8 @@ pub(super) fn make(
         None => temporary()?,
     };
     fs_err::create_dir(folder.join("inputs"))?;
-    for file in DEPLOYMENTS.iter().map(|deployment| deployment.manifest) {
-        let is_kept = run.manifests.iter().any(|manifest| manifest.file == file);
+    for file in run.runbook.deployments.iter().map(|deployment| &deployment.manifest) {
+        let is_kept = run.manifests.iter().any(|manifest| manifest.file == *file);
         let (from, to) = (evidence.join("inputs").join(file), folder.join("inputs").join(file));
         if is_kept && from.is_file() {
             fs_err::create_dir_all(to.parent().unwrap_or(&folder))?;
@@ -36,7 +37,7 @@ pub(super) fn make(
 }
 
 fn new(evidence: &Utf8Path, into: &Utf8Path) -> io::Result<()> {
-    // Where such a path leads is known only once what stands before has been made.
+    // The target of such a path is known only after its first part has been created.
     let way_back = into.components().skip_while(|part| *part == Utf8Component::ParentDir);
     if way_back.filter(|part| *part == Utf8Component::ParentDir).count() > 0 {
         return Err(io::Error::other("it has a .. in the middle"));

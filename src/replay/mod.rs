@@ -1,12 +1,15 @@
-//! Runs again what a run read, or all of it if asked to, and compares what is printed now with what its evidence holds.
+//! Re-runs a recorded run's commands and compares their output with the evidence.
 //!
-//! The commands are those of each `cmd.txt`, from the same rows; what follows from what they print is read by
-//! [`crate::interpret`], as the run did.
+//! The commands are read from each `cmd.txt` and come from the same rows of the runbook. Their output is read
+//! by [`crate::interpret`], as in the run. Only reads are re-run unless changes are requested, and the
+//! evidence is never modified.
 
 mod change_policy;
 mod compare;
 mod folder;
 mod refused;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::io;
@@ -15,7 +18,6 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use secrecy::SecretString;
 
-use crate::command;
 use crate::error::Error;
 use crate::events::{Began, EndedBy, EventKind, Outcome};
 use crate::evidence::Tree;
@@ -26,53 +28,54 @@ use crate::facts::context::Context;
 use crate::inputs::{self, Inputs};
 use crate::interpret::{self, CommandOutput};
 use crate::run_state::RunState;
-use crate::runbook::{self, Phase};
+use crate::runbook::{Phase, StepId};
 use crate::session::{
-    self, Clock, CommandContext, Completed, HostEnvironment, Invocation, Kubeconfig, Signals, perform,
+    self, Clock, CommandContext, Completed, Copies, HostEnvironment, Invocation, Kubeconfig, MET, Met,
+    Signals, perform,
 };
-use crate::verify::{self, TrustAnchors};
-use crate::{documents, tools, verdict};
+use crate::verify::{self, TrustAnchors, VerifyOutcome};
+use crate::{documents, tools};
 use change_policy::ChangePolicy;
 
 pub use compare::Line;
 use compare::Side;
 pub use refused::CannotReplay;
 
-/// What is to be run again, and where to.
+/// The options of a replay.
 pub struct ReplayOptions<'a> {
     /// The evidence of the run.
     pub evidence: &'a Utf8Path,
-    /// What vouches for it.
+    /// The trust anchors for the evidence.
     pub anchors: TrustAnchors<'a>,
-    /// A folder that is not there yet; `None`: a new temporary one.
+    /// The directory for the new output, which must not exist yet; `None` for a new temporary one.
     pub into: Option<&'a Utf8Path>,
-    /// The context on which what asks for dry runs and what changes the cluster is run, too.
+    /// The context on which dry runs and changes are re-run too; `None` to re-run only reads.
     pub changes_on: Option<&'a str>,
 }
 
-/// What came of a command.
+/// The result of comparing a command with its evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Difference {
-    /// It printed the same.
+    /// The output is the same.
     Same,
-    /// It printed something else, and nothing a run is judged by: what changes with time.
+    /// The output differs only where it changes with time: no run is judged by it.
     Drift,
-    /// It ended otherwise, or what a run is judged by is something else.
+    /// The command ended differently, or a fact that a run is judged by differs.
     Changed,
-    /// It was not run.
+    /// The command was not re-run.
     LeftOut,
 }
 
-/// A command, and what came of it.
+/// A command, and the result of its comparison.
 #[derive(Debug)]
 pub struct Compared {
-    /// Its id in `cmd.txt`.
+    /// The id of the command in `cmd.txt`.
     pub id: String,
-    /// What came of it.
+    /// The result.
     pub came: Difference,
-    /// Why it was left out, or why it differs.
+    /// The reason why it was left out, or why it differs; `None` if the lines show it.
     pub why: Option<String>,
-    /// What differs.
+    /// The lines that differ.
     pub lines: Vec<Line>,
 }
 
@@ -82,45 +85,45 @@ impl Compared {
     }
 }
 
-/// All that came of it.
+/// The result of a replay.
 #[derive(Debug)]
 pub struct Replayed {
-    /// Where what is printed now is kept, in files of the same names as in the evidence.
+    /// The directory of the new output, whose files have the same names as in the evidence.
     pub folder: Utf8PathBuf,
     /// The commands, in the runbook's order.
     pub compared: Vec<Compared>,
-    /// The signal that ended it before its end.
+    /// The signal that ended the replay early; `None` if none did.
     pub interrupted: Option<i32>,
 }
 
 impl Replayed {
-    /// Whether there was nothing to compare: all of it was left out.
+    /// Returns whether every command was left out, so that nothing was compared.
     pub fn is_empty(&self) -> bool {
         self.compared.iter().all(|compared| compared.came == Difference::LeftOut)
     }
 
-    /// Whether something changed.
+    /// Returns whether a command changed.
     pub fn changed(&self) -> bool {
         self.compared.iter().any(|compared| compared.came == Difference::Changed)
     }
 }
 
-/// What there is to show as it goes on.
+/// A step of the replay, reported while it runs.
 pub enum Progress<'a> {
-    /// It begins.
+    /// The replay begins.
     Begins {
-        /// The run whose commands are run again.
+        /// The run whose commands are re-run.
         run: &'a RunState,
-        /// The server that the run's context is on, here and now.
+        /// The server of the run's context in the current kubeconfig.
         server: Option<&'a str>,
     },
-    /// A command starts.
+    /// A command starts; the text is its id.
     Starts(&'a str),
     /// A command was compared.
     Compared(&'a Compared),
 }
 
-/// Runs the commands again, tells of each, and returns all that came of them.
+/// Re-runs the commands, reports each to `tell`, and returns all results.
 ///
 /// # Errors
 /// When there is nothing to compare with, or a command can't be run.
@@ -133,7 +136,7 @@ pub fn replay(
     let nothing_run = || CannotReplay::NothingRun(asked.evidence.to_owned());
     let (_, began) = run.began.as_ref().ok_or_else(nothing_run)?;
     let replay = Replayer::begin(asked, &run, began, host)?;
-    // Where nothing can be compared, the folder stays free for the next try.
+    // If nothing can be compared, the directory name stays free for the next attempt.
     replay.reach_the_cluster(tell).inspect_err(|_| drop(fs_err::remove_dir_all(replay.now.root())))?;
 
     let mut guard = ChangePolicy::new(&run, began, asked.changes_on.is_some());
@@ -165,10 +168,10 @@ pub fn replay(
     Ok(all)
 }
 
-/// The record of evidence that `verify` finds nothing against.
+/// Returns the state of the run, if `verify` finds nothing wrong with its evidence.
 fn evidence_that_holds(asked: &ReplayOptions<'_>) -> Result<RunState, CannotReplay> {
     let report = verify::verify(asked.evidence, &asked.anchors)?;
-    let holds = report.holds();
+    let holds = report.conclusion() == VerifyOutcome::Holds;
     let does_not = || CannotReplay::DoesNotHold(asked.evidence.to_owned());
     report.run.filter(|_| holds).ok_or_else(does_not)
 }
@@ -177,7 +180,7 @@ struct Replayer<'a> {
     run: &'a RunState,
     began: &'a Began,
     inputs: Inputs,
-    /// Whether the key may be sent to where the run sent it.
+    /// Whether the API key may be sent: the environment has the base URL that the run sent it to.
     may_send_key: bool,
     programs: Programs,
     paths: Vec<(OsString, OsString)>,
@@ -203,7 +206,7 @@ impl<'a> Replayer<'a> {
         let inputs = inputs::of_run(target, |name| host.variable(name).map(ToOwned::to_owned))
             .map_err(|refused| CannotReplay::inputs(&refused))?;
         refused::unless_all_is_taken_out(run, &inputs)?;
-        let programs = tools::find(&[], host.variable("PATH"), &host.folder)?;
+        let programs = tools::find(&run.runbook, &[], host.variable("PATH"), &host.folder)?;
         let folder = folder::make(asked.evidence, run, asked.into)?;
         let kubeconfig = Kubeconfig::new(host.variable("KUBECONFIG"), host.variable("HOME"), &host.folder)?;
         let same_url = |url: &str| url.trim_end_matches('/') == target.base_url.trim_end_matches('/');
@@ -230,10 +233,11 @@ impl<'a> Replayer<'a> {
         self.ask_whether_it_answers()
     }
 
-    /// Reads the run's context in the kubeconfig here, and gives it to all commands as the run did. What evidence says
-    /// of it counts for nothing: it could mean another cluster of this kubeconfig.
+    /// Reads the run's context from the current kubeconfig and selects it for all commands, as the run did.
+    ///
+    /// The context recorded in the evidence is not used: it could name another cluster of this kubeconfig.
     fn take_the_context_as_it_is_here(&self) -> Result<Context, CannotReplay> {
-        let (outcome, events) = self.ask("context")?;
+        let (outcome, events) = self.ask(&StepId::Context)?;
         let read = events.into_iter().find_map(|what| match what {
             EventKind::ContextRead(context) => Some(context),
             _ => None,
@@ -247,12 +251,13 @@ impl<'a> Replayer<'a> {
         Ok(context)
     }
 
-    /// A cluster that answered the run, and answers no more, is asked once, and not by each command.
+    /// Checks once that a cluster which answered the run still answers, so that not every command fails in
+    /// turn.
     fn ask_whether_it_answers(&self) -> Result<(), CannotReplay> {
         if self.run.server_version.is_none() {
             return Ok(());
         }
-        let (outcome, _) = self.ask("server")?;
+        let (outcome, _) = self.ask(&StepId::Server)?;
         match self.signals.number() {
             Some(signal) => Err(CannotReplay::Interrupted(signal)),
             None if outcome.succeeded() => Ok(()),
@@ -264,11 +269,12 @@ impl<'a> Replayer<'a> {
         }
     }
 
-    /// Asks what will be asked again in its turn: only then it stands in its files.
-    fn ask(&self, id: &str) -> Result<(Outcome, Vec<EventKind>), CannotReplay> {
-        let row = runbook::step(id);
-        let invocation =
-            Invocation::filled_in(row, self.now.patterns(), |name| verdict::variable(self.began, name))?;
+    /// Runs a step ahead of its turn and deletes its output, because the step writes the same files in its
+    /// turn.
+    fn ask(&self, id: &StepId) -> Result<(Outcome, Vec<EventKind>), CannotReplay> {
+        let missing = || Error::Row { id: id.clone(), why: "the runbook has no such step".to_owned() };
+        let row = self.run.runbook.step(id).ok_or_else(missing)?;
+        let invocation = Invocation::new(row, self.began, &[], self.now.patterns())?;
         let done = self.perform(&invocation, None)?;
         let events = self.events(&done)?;
         for range in done.outcome.stdout.iter().chain(&done.outcome.stderr) {
@@ -277,20 +283,27 @@ impl<'a> Replayer<'a> {
         Ok((done.outcome, events))
     }
 
-    /// What is to be run, with what came of it then, or why it is left out.
+    /// Returns the command to re-run and its recorded outcome.
+    ///
+    /// # Errors
+    /// When the command is left out; the text is the reason.
     fn invocation<'e>(&self, entry: &Rerun<'e>) -> Result<(Invocation, &'e Outcome), String> {
         let intent = &entry.command.intent;
         let then = entry.command.outcome.as_ref().ok_or("it began, and what came of it is unknown")?;
-        if then.ended_by == EndedBy::StagingDryRun && intent.id != "watch.pods" {
+        if then.ended_by == EndedBy::StagingDryRun && intent.id != StepId::WatchPods {
             return Err("the run ended it before it was done".to_owned());
         }
-        let row = verify::row_of(self.began, intent).ok_or("it is no command of this program's runbook")?;
-        let line = command::parse(&intent.text).map_err(|error| error.to_string())?;
-        let invocation = Invocation::of(
-            &row,
-            self.now.patterns(),
-            line.expand(|_| None).map_err(|unset| unset.to_string())?,
-        );
+        let row = verify::row_of(&self.run.runbook, self.began, intent);
+        let row = row.ok_or("it is no command of the run's runbook")?;
+        let met: Vec<Met<'_>> = MET
+            .iter()
+            .filter_map(|variable| {
+                let name = intent.met.get(*variable)?;
+                Some(Met { variable, recorded: name, name })
+            })
+            .collect();
+        let invocation = Invocation::new(row, self.began, &met, self.now.patterns());
+        let invocation = invocation.map_err(|error| error.to_string())?;
         if invocation.intent.reads_key && self.key().is_none() {
             let url = &self.began.target.base_url;
             return Err(format!("it sends a key: export STAGING_API_KEY, and STAGING_BASE_URL={url}"));
@@ -314,10 +327,12 @@ impl<'a> Replayer<'a> {
         };
         let as_then = || invocation.step.limit.deadline(Duration::ZERO);
         let deadline = limit_ms.map_or_else(as_then, Duration::from_millis);
-        perform(invocation, &means, deadline, &mut io::sink(), &[&*self.signals.first])
+        let copies = Copies { redacted: &mut io::sink(), raw: &mut io::sink() };
+        perform(invocation, &means, deadline, copies, &[&*self.signals.first])
     }
 
-    /// What follows from what a command prints now; nothing, where it prints what no run could go on with.
+    /// Returns the events that follow from the new output of a command; none if a run could not continue with
+    /// it.
     fn events(&self, done: &Completed) -> Result<Vec<EventKind>, Error> {
         let (stdout, stderr) = done.needed(&self.now)?;
         let printed = CommandOutput { outcome: &done.outcome, stdout: &stdout, stderr: &stderr };

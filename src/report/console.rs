@@ -1,17 +1,21 @@
-//! The thin layer that prints. Errors are ignored: a closed pipe ends nothing.
+//! Prints texts on the terminal.
+//!
+//! Errors are ignored: a closed pipe does not end the run.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// The line at the end of the terminal that says what is waited for, and is overwritten by the next text.
-/// There is one terminal for the process, hence one of these.
+/// The width of the status line, which the next text overwrites; `None` if there is none.
+///
+/// The process has one terminal, so there is one of these.
 static MEANWHILE: Mutex<Option<usize>> = Mutex::new(None);
 
-/// Whether standard error is at its beginning or behind a blank line, where another one would be too many.
+/// Whether standard error is at its beginning or after a blank line, so that another blank line would be too
+/// many.
 static AFTER_BLANK: AtomicBool = AtomicBool::new(true);
 
-/// Prints an answer on standard output.
+/// Prints a text on standard output.
 pub(super) fn print(text: &str) {
     wipe();
     write_whole(&mut anstream::stdout(), text);
@@ -25,7 +29,7 @@ pub(super) fn eprint(text: &str) {
     write_whole(&mut anstream::stderr(), text);
 }
 
-/// Shows what is waited for until something else is printed; nothing without a terminal.
+/// Prints a status line that is shown until the next text; it prints nothing without a terminal.
 pub(super) fn status_line(text: &str) {
     if !io::stderr().is_terminal() {
         return;
@@ -35,7 +39,7 @@ pub(super) fn status_line(text: &str) {
     write_parts(&mut anstream::stderr(), text);
 }
 
-/// Blanks rather than an escape sequence: with `NO_COLOR` those are taken out.
+/// Erases the status line with spaces, because `NO_COLOR` removes escape sequences.
 fn wipe() {
     if let Some(width) = MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner).take() {
         write_parts(&mut io::stderr(), &format!("\r{:width$}\r", ""));

@@ -1,10 +1,12 @@
-//! Text that others wrote (logs, messages of the server, answers, inputs), made harmless for a terminal.
+//! Makes text from other sources (logs, server messages, answers, inputs) harmless for a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The text with everything visible that would move the cursor, start a new line or turn the direction of
-/// reading: `␛[31m` instead of a colour. A tab stays: it does no harm, and stack traces are full of them.
+/// Escapes characters that would move the cursor, start a new line or change the direction of the text:
+/// `␛[31m` instead of a color.
+///
+/// A tab is kept: it is harmless, and stack traces contain many.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
@@ -23,12 +25,12 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// [`printable`] for a text of several lines, which stay lines.
+/// Escapes a text of several lines like [`printable`], and keeps its line breaks.
 pub fn printable_lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// A [`printable`] text of at most `most` characters; what was cut off is told by `…`.
+/// Escapes a text like [`printable`] and shortens it to `most` characters; `…` replaces the rest.
 pub(super) fn clipped(text: &str, most: usize) -> String {
     let text = printable(text);
     match text.char_indices().nth(most) {

@@ -1,35 +1,33 @@
-//! The runbook's own words for an id, and ours where the runbook has none.
+//! Prints the runbook's text for an id, or this program's own text if the runbook has none.
 
 use super::console;
 use super::escape::clipped;
 use crate::events::Effect;
-use crate::runbook::{
-    CHECKS, DEPLOYMENTS, EXIT_CODES, Keep, Permission, STEPS, Step, TROUBLESHOOTING, check_step, document,
-    guard_step, render_step, step_for,
-};
-use crate::verdict::{CRITERIA, GUARDS, STOP_RULES};
+use crate::runbook::{Check, EXIT_CODES, Keep, Permission, Runbook, Step, StepId, TROUBLESHOOTING};
+use crate::verdict::{GUARDS, STOP_RULES, StopRule, criteria};
 
-/// How far an id may be from another to be meant: one wrong letter in three.
+/// The largest edit distance of a suggested id; for a short word the limit is half of its letters.
 const NEAR: usize = 3;
 
-/// How wide the list of ids is.
+/// The width of the list of ids, in columns.
 const LIST_WIDTH: usize = 96;
 
-/// One id and what is said of it.
+/// An id and its explanation.
 struct Explained {
     table: &'static str,
     id: String,
-    /// What it is, in a line or two of ours.
+    /// This program's own description, one or two lines.
     ours: String,
-    /// The runbook's own words; `None`: it is no part of the runbook.
+    /// The runbook's words; `None` if it is not part of the runbook.
     quote: Option<String>,
 }
 
-/// Prints what stands behind an id: of a step, command, stop rule, criterion, check, guard, permission, entry of
-/// the troubleshooting or exit code; without one, every id there is. Returns the exit status: 2 when there is no
-/// such id.
-pub fn explain(id: Option<&str>) -> u8 {
-    match explanation(id) {
+/// Prints the explanation of an id, or all ids if there is none, and returns the exit code.
+///
+/// An id names a step, command, stop rule, criterion, check, guard, permission, troubleshooting entry or exit
+/// code. The exit code is 2 if the id does not exist.
+pub fn explain(runbook: &Runbook, id: Option<&str>) -> u8 {
+    match explanation(runbook, id) {
         Ok(text) => {
             console::print(&text);
             0
@@ -41,18 +39,19 @@ pub fn explain(id: Option<&str>) -> u8 {
     }
 }
 
-/// The text of [`explain`], or which ids come near the one that is not there.
-fn explanation(id: Option<&str>) -> Result<String, String> {
-    let entries = entries();
+/// Returns the text of [`explain`]; the error names similar ids.
+fn explanation(runbook: &Runbook, id: Option<&str>) -> Result<String, String> {
+    let entries = entries(runbook);
     let Some(wanted) = id else { return Ok(listing(&entries)) };
-    let found: Vec<String> = entries.iter().filter(|entry| entry.id == wanted).map(told).collect();
+    let found: Vec<String> =
+        entries.iter().filter(|entry| entry.id == wanted).map(|entry| told(runbook, entry)).collect();
     if found.is_empty() { Err(no_such(wanted, &entries)) } else { Ok(found.join("\n")) }
 }
 
-fn told(entry: &Explained) -> String {
+fn told(runbook: &Runbook, entry: &Explained) -> String {
     let mut text = format!("{} · {}\n\n{}\n", entry.id, entry.table, indented(&entry.ours));
     if let Some(quote) = &entry.quote {
-        text.push_str(&format!("\nThe runbook ({}):\n\n{}\n", document::id(), indented(quote)));
+        text.push_str(&format!("\nThe runbook ({}):\n\n{}\n", runbook.document.id(), indented(quote)));
     }
     text
 }
@@ -104,7 +103,7 @@ fn no_such(wanted: &str, entries: &[Explained]) -> String {
     format!("There is no id \"{}\".{hint} All of them: staging-dry-run explain", clipped(wanted, 80))
 }
 
-/// How many letters have to be changed, put in or left out (Levenshtein).
+/// Returns the number of letters to change, insert or delete (Levenshtein distance).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -120,21 +119,19 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// Every id of every table.
-fn entries() -> Vec<Explained> {
-    let mut all = runbook_steps();
-    all.extend(STEPS.iter().map(command));
-    for deployment in DEPLOYMENTS {
-        all.push(command(&render_step(deployment)));
-        all.push(command(&guard_step(deployment)));
-    }
-    all.extend(CHECKS.iter().map(check));
-    all.extend(STOP_RULES.iter().map(stop_rule));
-    all.extend(CRITERIA.iter().map(|criterion| Explained {
+/// Returns the entries of all tables.
+fn entries(runbook: &Runbook) -> Vec<Explained> {
+    let mut all = runbook_steps(runbook);
+    // Checks and permissions have their own tables.
+    let has_table = |step: &&Step| matches!(step.id, StepId::Check(_) | StepId::CanI(_));
+    all.extend(runbook.steps.iter().filter(|step| !has_table(step)).map(|step| command(runbook, step)));
+    all.extend(runbook.checks.iter().map(|row| check(runbook, row)));
+    all.extend(STOP_RULES.iter().map(|rule| stop_rule(runbook, *rule)));
+    all.extend(criteria(runbook).map(|(criterion, text)| Explained {
         table: "success criterion",
-        id: criterion.id.to_owned(),
+        id: criterion.id(runbook),
         ours: "A line of Success Criteria. Not met, it makes a pass a shortfall.".to_owned(),
-        quote: document::line_with(criterion.text).map(str::to_owned),
+        quote: Some(text.to_owned()),
     }));
     all.extend(GUARDS.iter().map(|guard| Explained {
         table: "guard",
@@ -145,12 +142,12 @@ fn entries() -> Vec<Explained> {
         ),
         quote: None,
     }));
-    all.extend(Permission::required().iter().map(permission));
+    all.extend(runbook.permissions.iter().map(|row| permission(runbook, row)));
     all.extend(TROUBLESHOOTING.iter().map(|trouble| Explained {
         table: "troubleshooting entry",
         id: trouble.id.to_owned(),
         ours: format!("Shown when stop rule {} fired.", numbers(trouble.stop_rules)),
-        quote: document::section(trouble.heading).map(str::to_owned),
+        quote: runbook.document.section(trouble.heading).map(str::to_owned),
     }));
     all.extend(EXIT_CODES.iter().map(|exit| Explained {
         table: "exit code",
@@ -161,9 +158,10 @@ fn entries() -> Vec<Explained> {
     all
 }
 
-/// The five steps, by their headings.
-fn runbook_steps() -> Vec<Explained> {
-    let headings = document::TEXT.lines().filter_map(|line| Some((line, line.strip_prefix("### ")?)));
+/// Returns the five steps, by their headings in the runbook.
+fn runbook_steps(runbook: &Runbook) -> Vec<Explained> {
+    let document = &runbook.document;
+    let headings = document.text().lines().filter_map(|line| Some((line, line.strip_prefix("### ")?)));
     headings
         .filter_map(|(line, title)| {
             let number = title.split_once(". ")?.0.parse::<u8>().ok()?;
@@ -171,43 +169,42 @@ fn runbook_steps() -> Vec<Explained> {
                 table: "step of the runbook",
                 id: format!("step-{number}"),
                 ours: format!("Step {}", title.replacen(". ", ": ", 1)),
-                quote: document::section(line).map(str::to_owned),
+                quote: document.section(line).map(str::to_owned),
             })
         })
         .collect()
 }
 
-fn command(step: &Step) -> Explained {
+fn command(runbook: &Runbook, step: &Step) -> Explained {
     let effect = match step.effect {
         Effect::Reads => "It only reads.",
-        Effect::Asks => "It asks for a server-side dry run, which stores nothing.",
+        Effect::DryRun => "It asks for a server-side dry run, which stores nothing.",
         Effect::Changes => "It changes the cluster.",
     };
-    let why = match step.heading {
+    let why = match &step.heading {
         Some(_) => "A command of the runbook.".to_owned(),
         None => format!("Ours, beside the runbook's: {}.", step.why),
     };
     Explained {
         table: "command",
         id: step.id.to_string(),
-        ours: format!("{why}\n{effect} {}\n\n{}", kept(step), step.text),
-        quote: step.heading.and_then(document::section).map(str::to_owned),
+        ours: format!("{why}\n{effect} {}\n\n{}", kept(step), step.line),
+        quote: step.heading.as_ref().and_then(|heading| runbook.document.section(heading)).map(str::to_owned),
     }
 }
 
 fn kept(step: &Step) -> String {
-    match step.keep {
+    match &step.keep {
         Keep::Own => format!("Its output is kept in {}/out/{}.out.", step.phase.folder(), step.id),
         Keep::DeployLog => "Its output is kept in deploy/stdout.log.".to_owned(),
         Keep::File(file) => format!("Its output is kept in {file}."),
-        Keep::Response => "Its output is kept in smoke/responses/.".to_owned(),
         Keep::Nowhere => "Its output is not kept.".to_owned(),
     }
 }
 
-fn check(check: &crate::runbook::Check) -> Explained {
-    let start = format!("| {} | ", check.number);
-    let table = document::TEXT.lines().skip_while(|line| !line.starts_with("| # |"));
+fn check(runbook: &Runbook, check: &Check) -> Explained {
+    let start = format!("| {} | ", check.number.get());
+    let table = runbook.document.text().lines().skip_while(|line| !line.starts_with("| # |"));
     let rows: Vec<&str> = table
         .enumerate()
         .filter(|(at, line)| *at < 2 || line.starts_with(&start))
@@ -219,31 +216,31 @@ fn check(check: &crate::runbook::Check) -> Explained {
     } else {
         format!("{passes} passes. The API key is not sent to it.")
     };
-    let text = check_step(check, true).text;
+    let text = runbook.step(&check.id()).map(|step| step.line(true).to_string()).unwrap_or_default();
     Explained {
         table: "smoke check",
-        id: check.id(),
+        id: check.id().to_string(),
         ours: format!("{with_key}\nIts answer is kept in smoke/responses/{}.\n\n{text}", check.file_name()),
-        // Two lines of a table's head, and the check's own.
+        // The two lines of the table's head, and the row of the check.
         quote: (rows.len() == 3).then(|| rows.join("\n")),
     }
 }
 
-fn stop_rule(rule: &crate::verdict::StopRule) -> Explained {
-    let action =
-        document::section("## Stop Rules").and_then(|section| section.split_once("**Action on STOP**"));
-    let line = document::line_with(rule.text);
+fn stop_rule(runbook: &Runbook, rule: StopRule) -> Explained {
+    let section = runbook.document.section("## Stop Rules");
+    let action = section.and_then(|section| section.split_once("**Action on STOP**"));
+    let line = rule.text(runbook);
     Explained {
         table: "stop rule",
         id: rule.id.to_owned(),
         ours: how(rule.number).to_owned(),
-        quote: line.zip(action).map(|(line, (_, action))| {
+        quote: action.map(|(_, action)| {
             format!("Immediately STOP if:\n{}. {line}\n\nAction on STOP{}", rule.number, action.trim_end())
         }),
     }
 }
 
-/// How a stop rule is decided.
+/// Returns how a stop rule is evaluated.
 fn how(rule: u8) -> &'static str {
     match rule {
         1 => {
@@ -264,16 +261,17 @@ fn how(rule: u8) -> &'static str {
     }
 }
 
-fn permission(permission: &Permission) -> Explained {
+fn permission(runbook: &Runbook, permission: &Permission) -> Explained {
+    let id = StepId::CanI(permission.id.clone());
+    let text = runbook.step(&id).map(|step| step.line.to_string()).unwrap_or_default();
     Explained {
         table: "permission",
-        id: permission.id.clone(),
+        id: id.to_string(),
         ours: format!(
-            "Asked for before anything is changed; needed for {}.\n\n{}",
-            permission.needed_for,
-            step_for(permission).text
+            "Asked for before anything is changed; needed for {}.\n\n{text}",
+            permission.needed_for
         ),
-        quote: document::section("### Required Permissions").map(str::to_owned),
+        quote: runbook.document.section("### Required Permissions").map(str::to_owned),
     }
 }
 
@@ -287,19 +285,19 @@ mod tests {
 
     use super::*;
 
-    /// Every id of every table, counted here once more so that a table that is forgotten above is missed.
+    fn runbook() -> Runbook {
+        Runbook::built_in().unwrap()
+    }
+
+    /// Returns the ids of all tables, listed independently so that a table missing above is noticed.
     fn ids() -> Vec<String> {
-        let mut ids: Vec<String> = STEPS.iter().map(|step| step.id.to_string()).collect();
-        ids.extend(
-            DEPLOYMENTS.iter().flat_map(|d| [format!("guard.{}", d.key), format!("render.{}", d.key)]),
-        );
-        ids.extend(CHECKS.iter().map(crate::runbook::Check::id));
-        ids.extend(CRITERIA.iter().map(|row| row.id.to_owned()));
+        let runbook = runbook();
+        let mut ids: Vec<String> = runbook.steps.iter().map(|step| step.id.to_string()).collect();
+        ids.extend(criteria(&runbook).map(|(row, _)| row.id(&runbook)));
         ids.extend(STOP_RULES.iter().map(|row| row.id.to_owned()));
         ids.extend(GUARDS.iter().map(|row| row.id.to_owned()));
         ids.extend(TROUBLESHOOTING.iter().map(|row| row.id.to_owned()));
         ids.extend(EXIT_CODES.iter().map(|row| row.id.to_owned()));
-        ids.extend(Permission::required().into_iter().map(|row| row.id));
         ids.extend((1..=5).map(|step| format!("step-{step}")));
         ids
     }
@@ -307,15 +305,15 @@ mod tests {
     #[test]
     fn every_row_of_every_table_is_explained() {
         for id in ids() {
-            let text = explanation(Some(&id)).unwrap();
+            let text = explanation(&runbook(), Some(&id)).unwrap();
             assert!(text.starts_with(&format!("{id} · ")), "{text}");
         }
-        assert_eq!(entries().len(), ids().len());
+        assert_eq!(entries(&runbook()).len(), ids().len());
     }
 
     #[test]
     fn what_is_the_runbooks_is_quoted_and_what_is_ours_says_why() {
-        for entry in entries() {
+        for entry in entries(&runbook()) {
             let ours = match entry.table {
                 "guard" | "exit code" => true,
                 "command" => entry.ours.starts_with("Ours, beside the runbook's: "),
@@ -334,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_list_names_every_id() {
-        let list = explanation(None).unwrap();
+        let list = explanation(&runbook(), None).unwrap();
         let words: BTreeSet<&str> = list.split_whitespace().collect();
         for id in ids() {
             assert!(words.contains(id.as_str()), "{id}: {list}");
@@ -344,20 +342,24 @@ mod tests {
 
     #[test]
     fn an_unknown_id_names_its_neighbours() {
-        let told = explanation(Some("rolout.api")).unwrap_err();
+        let told = explanation(&runbook(), Some("rolout.api")).unwrap_err();
         assert_eq!(
             told,
             "There is no id \"rolout.api\". Near it: rollout.api. All of them: staging-dry-run explain"
         );
-        assert!(explanation(Some("stop")).unwrap_err().contains("stop-1, stop-2, stop-3, stop-4"));
-        assert!(explanation(Some("\x1b[2J")).unwrap_err().starts_with("There is no id \"␛[2J\". All"));
-        assert!(explanation(Some("")).unwrap_err().starts_with("There is no id \"\". All"));
+        assert!(
+            explanation(&runbook(), Some("stop")).unwrap_err().contains("stop-1, stop-2, stop-3, stop-4")
+        );
+        assert!(
+            explanation(&runbook(), Some("\x1b[2J")).unwrap_err().starts_with("There is no id \"␛[2J\". All")
+        );
+        assert!(explanation(&runbook(), Some("")).unwrap_err().starts_with("There is no id \"\". All"));
     }
 
     #[test]
     fn a_stop_rule_reads_well() {
         assert_eq!(
-            explanation(Some("stop-4")).unwrap(),
+            explanation(&runbook(), Some("stop-4")).unwrap(),
             "\
 stop-4 · stop rule
 

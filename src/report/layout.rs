@@ -1,4 +1,4 @@
-//! Columns and words that all screens share.
+//! Columns, styles and words that all screens share.
 
 use anstyle::{AnsiColor, Style};
 
@@ -6,46 +6,46 @@ use crate::command;
 use crate::run_state::RunState;
 use crate::verdict;
 
-/// Where a duration at the end of a line ends.
+/// The column at which a duration at the end of a line ends.
 const WIDTH: usize = 108;
 
-/// Where the text behind a step's name begins.
+/// The column at which the text after a step's name begins.
 const MARGIN: usize = 15;
 
-/// Where the text behind a label of the verdict's block begins.
+/// The column at which the text after a label of the verdict block begins.
 const LABEL: usize = 12;
 
-/// The names of steps, of verdicts.
+/// The style of step names and verdicts.
 pub(super) const BOLD: Style = Style::new().bold();
-/// What passed.
+/// The style of results that passed.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
-/// What stops or refuses.
+/// The style of a STOP, a refusal or a failure.
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What is neither.
+/// The style of all other results.
 pub(super) const FAIR: Style = AnsiColor::Yellow.on_default().bold();
 
-/// A text in a style; the console takes the style out where it does not belong.
+/// Formats a text in a style, which the console removes if it is not supported.
 pub(super) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// The text as it is without a terminal.
+/// Returns the text without styles, as printed without a terminal.
 pub(super) fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }
 
-/// `41.2 s`
+/// Formats a duration: `41.2 s`.
 pub(super) fn seconds(millis: u64) -> String {
     let tenths = millis.saturating_add(50) / 100;
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
-/// A number with its noun: `1 pod`, `3 pods`.
+/// Formats a number with its noun: `1 pod`, `3 pods`.
 pub(super) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// `a`, `a and b`, `a, b and c`.
+/// Joins words: `a`, `a and b`, `a, b and c`.
 pub(super) fn listed(words: &[impl AsRef<str>]) -> String {
     match words {
         [] => String::new(),
@@ -57,7 +57,7 @@ pub(super) fn listed(words: &[impl AsRef<str>]) -> String {
     }
 }
 
-/// The parts of a step's line, joined by dots; those that no longer fit go on below.
+/// Joins the parts of a step's line with dots, and starts a new line when a part does not fit.
 pub(super) fn fitted(parts: &[String]) -> Vec<String> {
     let room = WIDTH - MARGIN - "  000.0 s".len();
     let mut lines: Vec<String> = Vec::new();
@@ -73,7 +73,7 @@ pub(super) fn fitted(parts: &[String]) -> Vec<String> {
     lines
 }
 
-/// A step's lines: its name before the first one, unless it stands there already, and the duration behind the last.
+/// Formats the lines of a step: its name before the first line, if given, and the duration after the last.
 pub(super) fn step_rows(name: Option<&str>, lines: &[String], millis: Option<u64>) -> String {
     let mut text = String::new();
     for (number, line) in lines.iter().enumerate() {
@@ -87,7 +87,7 @@ pub(super) fn step_rows(name: Option<&str>, lines: &[String], millis: Option<u64
     text
 }
 
-/// A line with a duration at its right end.
+/// Formats a line with a duration at its right end.
 pub(super) fn timed(line: &str, millis: Option<u64>) -> String {
     let Some(millis) = millis else { return format!("{line}\n") };
     let (length, time) = (plain(line).chars().count(), seconds(millis));
@@ -95,7 +95,7 @@ pub(super) fn timed(line: &str, millis: Option<u64>) -> String {
     format!("{line}{:gap$}{time}\n", "")
 }
 
-/// A line of the verdict's block: a label, and the text from a fixed column on, further lines below it.
+/// Formats a label of the verdict block, with the text in a fixed column and further lines below it.
 pub(super) fn labelled(label: &str, lines: &[impl AsRef<str>]) -> String {
     let mut text = String::new();
     for (number, line) in lines.iter().enumerate() {
@@ -105,9 +105,9 @@ pub(super) fn labelled(label: &str, lines: &[impl AsRef<str>]) -> String {
     text
 }
 
-/// A command of the runbook with this run's values, ready to paste; `None` when one of them is not known.
+/// Returns a command of the runbook with this run's values, ready to paste; `None` if a value is not known.
 ///
-/// Every `kubectl` gets the run's context: a person's own current context may be another one.
+/// Every `kubectl` gets the run's context, because the user's current context may differ.
 pub(super) fn pasteable(text: &str, run: &RunState, extra: &[(&str, &str)]) -> Option<String> {
     let (_, began) = run.began.as_ref()?;
     let value = |name: &str| verdict::variable_or(began, extra, name);
@@ -124,8 +124,8 @@ pub(super) fn pasteable(text: &str, run: &RunState, extra: &[(&str, &str)]) -> O
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture;
     use super::*;
+    use crate::fixture;
 
     #[test]
     fn durations_stand_at_the_right_end() {

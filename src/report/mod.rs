@@ -1,17 +1,16 @@
-//! What a person sees: the only room that prints.
+//! Prints everything that the user sees.
 //!
-//! Every text is made by a function from a [`crate::run_state::RunState`] to a `String`; printing is a thin layer
-//! behind it. A pipe that was closed ends nothing. Progress and errors go to standard error, answers and the
-//! last lines to standard output.
+//! This is the only module that prints, except for clap's help and usage errors in `cli`. Every text is made
+//! by a function that returns a `String`; `console` then prints it. A closed pipe does not end the run.
+//! Progress and errors go to standard error, answers and the last lines to standard output.
 
-// Screens are small and written once: `push_str(&format!(…))` reads better than a `write!` whose result is ignored.
+// Screens are small and written once: `push_str(&format!(…))` reads better than a `write!` with an ignored
+// result.
 #![allow(clippy::format_push_string)]
 
 mod console;
 mod escape;
 mod explain;
-#[cfg(test)]
-mod fixture;
 mod layout;
 mod plan;
 mod refusal;

@@ -1,56 +1,62 @@
-//! What a run would do.
+//! Prints the commands that a run would start.
 
 use super::console;
 use super::escape::printable;
 use super::layout::{BOLD, styled};
 use crate::events::Effect;
-use crate::runbook::{Phase, Step};
+use crate::plan::PlannedCommand;
+use crate::runbook::Phase;
 
-/// Prints every command that a run would start, in its order, under the runbook's headings.
-pub fn plan(steps: &[Step]) {
-    console::print(&planned(steps));
+/// Prints every command of a run, in order, under the runbook's headings.
+pub fn plan(commands: &[PlannedCommand]) {
+    console::print(&planned(commands));
 }
 
-fn planned(lines: &[Step]) -> String {
-    let width = lines.iter().map(|line| line.id.chars().count()).max().unwrap_or(0);
+fn planned(lines: &[PlannedCommand]) -> String {
+    let width = lines.iter().map(|line| line.step.id.to_string().len()).max().unwrap_or(0);
     let mut text = String::new();
     let mut stands = "";
     for (at, line) in lines.iter().enumerate() {
         let heading = heading(lines, at, stands);
         if heading != stands {
             let gap = if stands.is_empty() { "" } else { "\n" };
-            let shown =
-                if line.phase == Phase::Dump { "On STOP" } else { heading.trim_start_matches(['#', ' ']) };
+            let shown = if line.step.phase == Phase::Dump {
+                "On STOP"
+            } else {
+                heading.trim_start_matches(['#', ' '])
+            };
             text.push_str(&format!("{gap}{}\n", styled(BOLD, shown)));
             stands = heading;
         }
         text.push_str(&format!(
             "  {:<8} {:<width$}  {}\n",
-            line.effect.word(),
-            line.id,
+            line.step.effect.word(),
+            line.step.id,
             printable(&line.text)
         ));
     }
     text + &summary(lines)
 }
 
-/// A line's heading. One of ours stands under that of its neighbours: of those before it, unless it is the first
-/// of a phase, when those that follow give it.
-fn heading(lines: &[Step], at: usize, stands: &'static str) -> &'static str {
-    let line = &lines[at];
-    if let Some(heading) = line.heading {
+/// Returns the heading of a command.
+///
+/// A command without a heading is printed under the heading of the commands before it. The first command of a
+/// phase is printed under the heading of the commands after it.
+fn heading<'l>(lines: &'l [PlannedCommand], at: usize, stands: &'l str) -> &'l str {
+    let line = &lines[at].step;
+    if let Some(heading) = &line.heading {
         return heading;
     }
-    let goes_on = at.checked_sub(1).is_some_and(|before| lines[before].phase == line.phase);
+    let goes_on = at.checked_sub(1).is_some_and(|before| lines[before].step.phase == line.phase);
     if goes_on && !stands.is_empty() {
         return stands;
     }
-    lines[at..].iter().find_map(|line| line.heading).unwrap_or(stands)
+    lines[at..].iter().find_map(|line| line.step.heading.as_deref()).unwrap_or(stands)
 }
 
-fn summary(lines: &[Step]) -> String {
-    let of = |effect: Effect| lines.iter().filter(|line| line.effect == effect).count();
-    let (reads, asks, changes) = (of(Effect::Reads), of(Effect::Asks), of(Effect::Changes));
+fn summary(lines: &[PlannedCommand]) -> String {
+    let of = |effect: Effect| lines.iter().filter(|line| line.step.effect == effect).count();
+    let (reads, asks, changes) = (of(Effect::Reads), of(Effect::DryRun), of(Effect::Changes));
     format!(
         "\nreads: {reads} · asks (server-side dry run): {asks} · changes the cluster: {changes}. None of them was run.\n"
     )
@@ -60,29 +66,31 @@ fn summary(lines: &[Step]) -> String {
 mod tests {
     use super::super::layout::plain;
     use super::*;
-    use crate::runbook::{CHECKS, DEPLOYMENTS, check_step, guard_step, step};
+    use crate::runbook::Runbook;
 
-    fn line(step: &Step) -> Step {
-        Step { text: format!("kubectl {}", step.id).into(), ..step.clone() }
+    fn line(runbook: &Runbook, id: &str) -> PlannedCommand {
+        let step = runbook.step(&id.parse().unwrap()).unwrap();
+        PlannedCommand { step: step.clone(), text: format!("kubectl {id}") }
     }
 
     #[test]
     fn commands_stand_under_the_runbooks_headings() {
-        let known = |id: &str| line(step(id));
+        let runbook = Runbook::built_in().unwrap();
         let lines = [
-            known("version.jq"),
-            known("namespaces"),
-            known("server"),
-            line(&guard_step(&DEPLOYMENTS[0])),
-            known("watch.pods"),
-            known("apply.api"),
-            known("objects.applied"),
-            known("status.after"),
-            known("gate.health"),
-            line(&check_step(&CHECKS[0], false)),
-            known("latency.docs"),
-            known("dump.events"),
-        ];
+            "version.jq",
+            "namespaces",
+            "server",
+            "guard.api",
+            "watch.pods",
+            "apply.api",
+            "objects.applied",
+            "status.after",
+            "gate.health",
+            "check.01",
+            "latency.docs",
+            "dump.events",
+        ]
+        .map(|id| line(&runbook, id));
         assert_eq!(
             plain(&planned(&lines)),
             "\

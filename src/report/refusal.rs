@@ -1,21 +1,20 @@
-//! Why nothing was done, or not to the end.
+//! Prints why a run was refused or failed.
 
 use super::console;
 use super::escape::printable_lines;
 use super::layout::{BAD, BOLD, styled};
 
-/// Prints why a run is refused before it began; the text is whole, and says what to do next.
+/// Prints why a run was refused before it began; the text is complete and contains the next step.
 pub fn refuse(text: &str) {
     console::eprint(&refusal(text));
 }
 
-/// Prints a failure of this program itself: it says nothing about the cluster.
+/// Prints a failure of this program itself, which implies nothing about the cluster.
 pub fn fail(error: &str) {
     console::eprint(&failure(error));
 }
 
-/// Prints what this program needs, for one who calls it without a subcommand: the names of the inputs it can't
-/// do without, each with an example.
+/// Prints a short help for a call without a subcommand: the required inputs, each with an example.
 pub fn short_help(required: &[(&str, &str)]) {
     console::eprint(&help(required));
 }
@@ -58,7 +57,7 @@ More: staging-dry-run --help
     )
 }
 
-/// The runbook writes its examples in double quotes.
+/// Quotes an example, because the runbook writes its examples in double quotes.
 fn quoted(example: &str) -> String {
     if example.starts_with('"') { example.to_owned() } else { format!("\"{example}\"") }
 }

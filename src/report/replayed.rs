@@ -1,4 +1,4 @@
-//! What came of the commands that were run again, a row each as it goes on, and the sum.
+//! Prints the result of a replay: one row per command while it runs, then the summary.
 
 use super::console;
 use super::escape::{clipped, printable};
@@ -7,13 +7,13 @@ use super::verified::run_line;
 use crate::replay::{Compared, Difference, Line, Progress, Replayed};
 use crate::run_state::RunState;
 
-/// How long a shown line may be.
+/// The longest line that is shown, in characters.
 const MOST: usize = 160;
 
-/// How many differing lines of a command are shown.
+/// The maximum number of differing lines that are shown per command.
 const LINES: usize = 6;
 
-/// Shows what there is to show.
+/// Prints one step of a replay's progress.
 pub fn replaying(told: &Progress<'_>) {
     match told {
         Progress::Begins { run, server } => {
@@ -24,7 +24,7 @@ pub fn replaying(told: &Progress<'_>) {
     }
 }
 
-/// Shows the sum, and where to look further.
+/// Prints the summary, and where to find the output.
 pub fn replayed(all: &Replayed) {
     console::print(&sum(all));
     let folder = printable(all.folder.as_str());
@@ -36,7 +36,7 @@ pub fn replayed(all: &Replayed) {
     }
 }
 
-/// Where it is run again, and where it ran then.
+/// Formats the server of the replay, and the server of the run if it differs.
 fn on(run: &RunState, server: Option<&str>) -> String {
     let then = run.context.as_ref().and_then(|context| context.server.as_deref());
     let line = match (server, then) {

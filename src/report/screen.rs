@@ -1,4 +1,4 @@
-//! The run as it goes, on standard error.
+//! Prints the progress of a run on standard error.
 
 use super::console;
 use super::escape::{clipped, printable};
@@ -8,38 +8,38 @@ use crate::events::{Conclusion, Event, EventKind, Intent, Outcome, PreviousRun, 
 use crate::facts::rollout::Ending;
 use crate::moment::Moment;
 use crate::run_state::RunState;
-use crate::runbook::DEPLOYMENTS;
+use crate::runbook::{HealthPath, LatencyGroupId, StepId};
 
-/// How much is shown while a run goes.
+/// How much is printed during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verbosity {
-    /// The verdict alone.
+    /// Only the verdict.
     Quiet,
-    /// A line for each step, and what is the matter as soon as it is known.
+    /// One line per step, and every problem as soon as it is known.
     Normal,
-    /// Every command, too.
+    /// Every command too.
     Live,
 }
 
-/// Shows a run as it goes. It looks at events and their record, and decides nothing.
+/// The progress of a run on the screen; it reads events and the recorded state, and decides nothing.
 #[derive(Debug)]
 pub struct Screen {
     verbosity: Verbosity,
     headed: bool,
-    /// The step whose name stands on the screen already.
+    /// The step whose name has been printed.
     named: u8,
-    /// The step that is going on.
+    /// The step in progress.
     step: u8,
-    /// Whether it was told how the paths of stop rule 3 answered.
+    /// Whether the answers of the paths of stop rule 3 have been printed.
     gate_told: bool,
-    /// What is waited for.
+    /// The status line; `None` if nothing is waited for.
     doing: Option<String>,
     apply_began: Option<Moment>,
     rollout_began: Option<Moment>,
 }
 
 impl Screen {
-    /// A screen on which nothing stands yet.
+    /// Creates an empty screen.
     pub fn new(verbosity: Verbosity) -> Self {
         Self {
             verbosity,
@@ -53,7 +53,7 @@ impl Screen {
         }
     }
 
-    /// Shows what an event means for a person; `record` has taken it in already.
+    /// Prints an event; `run` already includes it.
     pub fn show(&mut self, event: &Event, run: &RunState) {
         if self.verbosity == Verbosity::Quiet {
             return;
@@ -69,7 +69,7 @@ impl Screen {
         }
     }
 
-    /// Shows that a STOP is being looked into, which may take a while.
+    /// Shows that the state after a STOP is being recorded, which may take a while.
     pub fn capturing(&mut self) {
         self.doing = Some("  Capturing describe, events and logs …".to_owned());
         if let Some(doing) = self.doing.as_ref().filter(|_| self.verbosity == Verbosity::Normal) {
@@ -77,18 +77,18 @@ impl Screen {
         }
     }
 
-    /// Shows a line that a command prints, as it prints it.
+    /// Prints a line of a command's output while the command runs.
     pub fn child_line(&mut self, line: &str) {
         if self.verbosity == Verbosity::Live {
             console::eprint(&format!("    {}\n", printable(line)));
         }
     }
 
-    /// The text for an event: nothing for most of them.
+    /// Returns the text for an event, which is empty for most events.
     fn told(&mut self, event: &Event, run: &RunState) -> String {
         match &event.kind {
             EventKind::CommandStarts(intent) => {
-                self.follow(intent, event.at);
+                self.follow(intent, event.at, run);
                 self.live(|| format!("  > {}   {}\n", intent.id, printable(&intent.text)))
             }
             EventKind::CommandEnded(outcome) => self.live(|| ended(outcome)),
@@ -116,27 +116,29 @@ impl Screen {
         }
     }
 
-    /// Keeps up with what is going on.
-    fn follow(&mut self, intent: &Intent, at: Moment) {
-        let deployment = |prefix: &str| {
-            let key = intent.id.strip_prefix(prefix)?;
-            DEPLOYMENTS.iter().find(|deployment| deployment.key == key)
-        };
-        let (step, doing) = if let Some(deployment) = deployment("apply.") {
-            self.apply_began.get_or_insert(at);
-            (2, format!("applying {} …", deployment.manifest))
-        } else if let Some(deployment) = deployment("rollout.") {
-            self.rollout_began.get_or_insert(at);
-            (3, format!("waiting for {} …", deployment.name))
-        } else {
-            match intent.id.as_str() {
-                "namespaces" => (1, "asking the cluster …".to_owned()),
-                "status.after" => (4, "reading what is there now …".to_owned()),
-                "gate.health" => (5, "waiting for /health and /readyz …".to_owned()),
-                "check.01" => (5, "asking the ten checks …".to_owned()),
-                "latency.health" => (5, "sampling the latency …".to_owned()),
-                _ => return,
+    /// Updates the step in progress and the status line.
+    fn follow(&mut self, intent: &Intent, at: Moment, run: &RunState) {
+        let runbook = &run.runbook;
+        let deployment = intent.id.deployment().and_then(|id| runbook.deployment(id));
+        let (step, doing) = match (&intent.id, deployment) {
+            (StepId::Apply(_), Some(deployment)) => {
+                self.apply_began.get_or_insert(at);
+                (2, format!("applying {} …", deployment.manifest))
             }
+            (StepId::Rollout(_), Some(deployment)) => {
+                self.rollout_began.get_or_insert(at);
+                (3, format!("waiting for {} …", deployment.name))
+            }
+            (StepId::Namespaces, _) => (1, "asking the cluster …".to_owned()),
+            (StepId::StatusAfter, _) => (4, "reading what is there now …".to_owned()),
+            (StepId::Gate(HealthPath::Health), _) => (5, "waiting for /health and /readyz …".to_owned()),
+            (StepId::Check(number), _)
+                if runbook.checks.first().is_some_and(|check| check.number == *number) =>
+            {
+                (5, format!("asking the {} checks …", runbook.checks.len()))
+            }
+            (StepId::Latency(LatencyGroupId::Health), _) => (5, "sampling the latency …".to_owned()),
+            _ => return,
         };
         self.step = step;
         self.doing = Some(format!("{:<15}{doing}", step_lines::name(step)));
@@ -160,7 +162,7 @@ impl Screen {
             Conclusion::Stands => String::new(),
             Conclusion::Unconfirmed(why) => format!(" · not confirmed: {}", clipped(why, MESSAGE)),
             Conclusion::Excused(why) => format!(" · does not count yet: {}", clipped(why, MESSAGE)),
-            // Every rolling replacement shows some of these: no news to one who waits.
+            // Every rolling replacement shows some of these, so they are not worth a line.
             Conclusion::RuledOut(_) if self.verbosity != Verbosity::Live => return String::new(),
             Conclusion::RuledOut(why) => format!(" · does not count: {}", clipped(why, MESSAGE)),
         };
@@ -179,7 +181,7 @@ impl Screen {
         self.below_name(self.step, &line, run)
     }
 
-    /// A path that was waited for in vain stands there at once; the others are told before the checks.
+    /// Returns the line of a path that never answered 200; the other paths are printed before the checks.
     fn health_asked(&mut self, run: &RunState) -> String {
         let Some(health) = run.health.last().filter(|health| health.http_status != "200") else {
             return String::new();
@@ -200,7 +202,7 @@ impl Screen {
         self.headed(run, gate + &step_lines::check(answer, run))
     }
 
-    /// A line below the name of a step that is still going on.
+    /// Returns a line under the name of the step in progress.
     fn below_name(&mut self, step: u8, line: &str, run: &RunState) -> String {
         let doing = match step {
             1 => "looking around …",
@@ -213,7 +215,7 @@ impl Screen {
         self.headed(run, name.unwrap_or_default() + line)
     }
 
-    /// A step's name, the first time it is asked for.
+    /// Returns the name of a step the first time it is requested, and then `None`.
     fn name(&mut self, step: u8) -> Option<&'static str> {
         if self.named == step {
             return None;
@@ -222,7 +224,7 @@ impl Screen {
         Some(step_lines::name(step))
     }
 
-    /// A text below the header, which is shown once enough of it is known, or when something has to be said.
+    /// Returns a text, preceded by the header if it has not been printed yet.
     fn headed(&mut self, run: &RunState, text: String) -> String {
         if std::mem::replace(&mut self.headed, true) { text } else { step_lines::header(run) + &text }
     }
@@ -232,7 +234,7 @@ impl Screen {
     }
 }
 
-/// What whoever starts the next run has to know of one that did not come to its end.
+/// Returns the notice about a previous run that did not reach its end.
 fn not_ended(previous: &PreviousRun) -> String {
     let Some(changed) = &previous.interrupted else { return String::new() };
     let id = previous.run_id.as_deref().unwrap_or("of no name");

@@ -1,13 +1,13 @@
-use super::super::fixture::{self, Events, events};
 use super::super::layout::plain;
 use super::*;
 use crate::events::{Effect, FailingPod};
 use crate::facts::apply;
+use crate::fixture::{self, Events, events};
 
-/// What stands on the screen after these events.
+/// Returns the text on the screen after these events.
 fn shown(events: &Events, verbosity: Verbosity) -> String {
     let mut screen = Screen::new(verbosity);
-    let mut run = RunState::default();
+    let mut run = fixture::nothing_yet();
     let mut text = String::new();
     for event in &events.0 {
         run.add(event);
@@ -16,7 +16,7 @@ fn shown(events: &Events, verbosity: Verbosity) -> String {
     plain(&text)
 }
 
-/// The same without the blanks before a duration.
+/// Removes the spaces before a duration.
 fn squeezed(text: &str) -> String {
     let squeeze = |line: &str| match line.rsplit_once("   ") {
         Some((start, time)) if time.ends_with(" s") => {
@@ -162,7 +162,7 @@ fn a_rollout_and_a_gate_that_fail_are_told() {
 fn a_check_that_fails_says_what_was_expected() {
     let mut run = fixture::begun();
     let answer = |number, transfer| crate::run_state::CheckRecord {
-        number,
+        number: crate::runbook::CheckNumber::new(number).unwrap(),
         url: String::new(),
         transfer,
         at: fixture::at(0),

@@ -1,4 +1,4 @@
-//! What each step of the runbook comes to, in one line or a few.
+//! Formats the result of each step of the runbook in one line or a few.
 
 use super::escape::{clipped, printable};
 use super::layout::{BAD, GOOD, count, fitted, listed, pasteable, plain, seconds, styled};
@@ -8,13 +8,14 @@ use crate::facts::endpoints::{Assignment, ServiceEndpoints};
 use crate::facts::pods::Pod;
 use crate::facts::rollout::Ending;
 use crate::run_state::{CheckRecord, Health, RunState};
-use crate::runbook::{Check, DEPLOYMENTS, LATENCY_GROUPS};
+use crate::runbook::{LatencyGroup, StepId};
 use crate::verdict;
 
-/// How long a message of a program or a server may be on the screen; the whole of it is in the evidence.
+/// The longest message of a program or a server on the screen, in characters; the evidence contains the whole
+/// message.
 pub(super) const MESSAGE: usize = 200;
 
-/// The name of a step on the screen.
+/// Returns the name of a step on the screen.
 pub(super) fn name(step: u8) -> &'static str {
     match step {
         1 => "1 Preflight",
@@ -26,7 +27,7 @@ pub(super) fn name(step: u8) -> &'static str {
     }
 }
 
-/// That the times shown are not those of the clock on the wall.
+/// Formats the notice that the times shown differ from the system clock.
 pub(super) fn clock_moved(by_ms: i64) -> String {
     let (ahead, by) = (if by_ms < 0 { "back" } else { "ahead" }, seconds(by_ms.unsigned_abs()));
     format!(
@@ -34,7 +35,7 @@ pub(super) fn clock_moved(by_ms: i64) -> String {
     )
 }
 
-/// Who runs what, on what.
+/// Formats the header: the program, the cluster, the target and the options of the run.
 pub(super) fn header(run: &RunState) -> String {
     let Some((_, began)) = &run.began else { return String::new() };
     let target = &began.target;
@@ -63,7 +64,7 @@ pub(super) fn header(run: &RunState) -> String {
     )
 }
 
-/// The lines of a step that is over, below its name.
+/// Returns the lines of a step that has ended, without its name.
 pub(super) fn of_step(step: u8, run: &RunState) -> Vec<String> {
     match step {
         1 => fitted(&preflight(run)),
@@ -99,7 +100,8 @@ fn preflight(run: &RunState) -> Vec<String> {
     parts
 }
 
-/// What the preflight saw and a person should know before anything is changed.
+/// Formats warnings and failing pods that the preflight found and the user should see before anything is
+/// changed.
 pub(super) fn preflight_notes(run: &RunState) -> String {
     let mut text = String::new();
     for landed in &run.landings {
@@ -113,13 +115,18 @@ pub(super) fn preflight_notes(run: &RunState) -> String {
     text
 }
 
+/// Returns whether a Deployment is one of the runbook's.
+pub(super) fn is_ours(run: &RunState, name: &str) -> bool {
+    run.runbook.deployments.iter().any(|deployment| deployment.name == name)
+}
+
 fn failing_already(failing: &FailingPod, run: &RunState) -> String {
     let applies = run.applies();
-    let ours = failing.deployment.as_ref().is_some_and(|name| DEPLOYMENTS.iter().any(|d| d.name == name));
+    let ours = failing.deployment.as_ref().is_some_and(|name| is_ours(run, name));
     let ended = failing.failing.word.ends_with("Error");
     let outlook = match (applies && ours, ended) {
         (true, false) => "the rollout may mend it; if it still fails at the end, that is a STOP",
-        // A pod that ended is no longer its ReplicaSet's concern, and no rollout removes it.
+        // Its ReplicaSet ignores a pod that ended, and no rollout removes it.
         (_, true) => "if it is still there at the end, that is a STOP",
         (false, false) => "this run changes nothing about it; if it still fails at the end, that is a STOP",
     };
@@ -171,7 +178,7 @@ fn rollout(run: &RunState) -> String {
 fn after(run: &RunState) -> Vec<String> {
     let mut parts = Vec::new();
     for deployment in run.deployments_after.iter().flatten() {
-        if DEPLOYMENTS.iter().any(|ours| ours.name == deployment.name) {
+        if is_ours(run, &deployment.name) {
             parts.push(format!("{} {}/{}", deployment.name, deployment.ready, deployment.wanted));
         }
     }
@@ -205,7 +212,7 @@ fn service(service: &ServiceEndpoints) -> String {
     }
 }
 
-/// How the paths of stop rule 3 answered.
+/// Formats how the paths of stop rule 3 answered.
 pub(super) fn gate(health: &[Health]) -> String {
     let at_once = |health: &&Health| health.http_status == "200" && health.asks == 1;
     let prompt: Vec<&str> = health.iter().filter(at_once).map(|health| health.path.as_str()).collect();
@@ -216,7 +223,7 @@ pub(super) fn gate(health: &[Health]) -> String {
     told.join(" · ")
 }
 
-/// How a path answered that did not at once.
+/// Formats how a path answered that did not answer 200 at the first request.
 pub(super) fn waited(health: &Health) -> String {
     let after = health.waited_ms / 1000;
     let times =
@@ -231,11 +238,11 @@ pub(super) fn waited(health: &Health) -> String {
     }
 }
 
-/// The line of a smoke check.
+/// Formats the line of a smoke check.
 pub(super) fn check(answer: &CheckRecord, run: &RunState) -> String {
-    let Some(row) = Check::numbered(answer.number) else { return String::new() };
+    let Some(row) = run.runbook.check(answer.number) else { return String::new() };
     let with_key = run.with_key();
-    let passed = verdict::passes(run, answer, &verdict::as_judged);
+    let passed = verdict::passes(run, answer);
     let word = if passed { styled(GOOD, "ok  ") } else { styled(BAD, "FAIL") };
     let transfer = &answer.transfer;
     let status = &transfer.http_status;
@@ -243,14 +250,14 @@ pub(super) fn check(answer: &CheckRecord, run: &RunState) -> String {
     format!("   {word} {:<32}{status}{:>6} ms{why}\n", row.name(with_key), transfer.latency_ms)
 }
 
-/// Why a check did not pass.
+/// Returns why a check did not pass.
 pub(super) fn why_failed(answer: &CheckRecord, run: &RunState) -> String {
-    let Some(row) = Check::numbered(answer.number) else { return String::new() };
+    let Some(row) = run.runbook.check(answer.number) else { return String::new() };
     let transfer = &answer.transfer;
     let accepted = verdict::accepted(run, row);
     let error = transfer.error.as_deref().map(|error| clipped(error, MESSAGE));
     let curl = error.map(|error| format!(": {error} (curl {})", transfer.exit_code)).unwrap_or_default();
-    if accepted.contains(&transfer.http_status.as_str()) {
+    if accepted.contains(&transfer.http_status) {
         return format!("the answer broke off{curl}");
     }
     let redirect =
@@ -259,13 +266,14 @@ pub(super) fn why_failed(answer: &CheckRecord, run: &RunState) -> String {
     format!("{no_answer}expected {}{curl}{}", accepted.join(" or "), redirect.unwrap_or_default())
 }
 
-/// The latency of the groups the runbook gives limits for.
+/// Formats the latency of the groups for which the runbook has limits.
 pub(super) fn latency(run: &RunState) -> String {
     let told: Vec<String> = run
         .latency
         .iter()
         .filter_map(|latency| {
-            let group = LATENCY_GROUPS.iter().find(|group| group.id == latency.id)?;
+            let is_of = |group: &&LatencyGroup| StepId::Latency(group.id) == latency.id;
+            let group = run.runbook.latency_groups.iter().find(is_of)?;
             Some(match latency.p95_ms {
                 None => format!("{}: no answer", group.name),
                 Some(p95) if p95 < group.limit_ms => {
@@ -284,7 +292,7 @@ fn some_of(number: usize, all: usize, noun: &str) -> String {
     if number == all { count(all, noun) } else { format!("{number} of {}", count(all, noun)) }
 }
 
-/// Whether a line has anything to show.
+/// Returns whether the lines have nothing to show.
 pub(super) fn is_blank(lines: &[String]) -> bool {
     lines.iter().all(|line| plain(line).trim().is_empty())
 }

@@ -1,4 +1,4 @@
-//! What is said of a run that was stopped: what was seen, why, what is left, what to look at next.
+//! Formats the block of a STOP: the observation, its cause, the state of the cluster, and the next steps.
 
 use super::escape::{clipped, printable};
 use super::layout::{BAD, count, labelled, listed, pasteable, styled};
@@ -6,14 +6,14 @@ use super::step_lines::{self, MESSAGE};
 use crate::events::Outcome;
 use crate::facts::pods::{Failing, Pod};
 use crate::run_state::{CommandRecord, RunState};
-use crate::runbook::{Check, DEPLOYMENTS, Deployment, EVIDENCE_FILES, TROUBLESHOOTING, Trouble};
+use crate::runbook::{Deployment, DeploymentId, ShownBy, StepId, TROUBLESHOOTING, TroubleshootingEntry};
 use crate::verdict::{self, Judgement, Stop};
 
-/// How many of the last lines of a log, of pods, are shown.
+/// The number of last lines of a log, and of pods, that are shown.
 const LAST_LINES: usize = 8;
 const PODS: usize = 3;
 
-/// The block of a STOP.
+/// Formats the block of a STOP.
 pub(super) fn stop(run: &RunState, judgement: &Judgement, evidence: Option<&str>) -> String {
     let Some(stop) = &judgement.stop else { return format!("{}\n", styled(BAD, "STOP")) };
     let mut text = format!("{}: {}\n", styled(BAD, &format!("STOP by rule {}", stop.rule)), stop.text);
@@ -40,22 +40,21 @@ fn saw(stop: &Stop) -> Vec<String> {
 
 fn shown_by(stop: &Stop) -> Vec<String> {
     let saw = &stop.saw;
-    // Where the command's own words are the observation already, once is enough.
+    // If the observation already quotes the line, it is not printed again.
     let line = saw.line.as_deref().filter(|line| !saw.observed.contains(line));
-    match (saw.command.is_empty(), line) {
-        (true, _) => Vec::new(),
-        (false, None) => vec![saw.command.clone()],
-        (false, Some(line)) => vec![format!("{}: {}", saw.command, clipped(line, MESSAGE))],
+    match line {
+        None => vec![saw.command.to_string()],
+        Some(line) => vec![format!("{}: {}", saw.command, clipped(line, MESSAGE))],
     }
 }
 
-/// The reason, as far as it can be seen from here: the container, else pods that don't run, else checks.
+/// Returns the known cause: the failing container, or else pods that are not running, or else checks.
 fn because(run: &RunState, stop: &Stop) -> Vec<String> {
     if let Some(container) = &stop.saw.container {
         return vec![of_container(container)];
     }
     match stop.rule {
-        1 => pods_in_trouble(run, deployment_of(stop)),
+        1 => pods_in_trouble(run, deployment_of(run, stop)),
         4 => failed_checks(run),
         _ => Vec::new(),
     }
@@ -72,12 +71,14 @@ fn of_container(failing: &Failing) -> String {
     format!("{told}, {} restarts, image {}", failing.restarts, printable(&failing.image))
 }
 
-fn deployment_of(stop: &Stop) -> Option<&'static Deployment> {
-    let key = stop.saw.command.split_once('.')?.1;
-    DEPLOYMENTS.iter().find(|deployment| deployment.key == key)
+fn deployment_of<'r>(run: &'r RunState, stop: &Stop) -> Option<&'r Deployment> {
+    match &stop.saw.command {
+        ShownBy::Step(shown_by) => run.runbook.deployment(shown_by.deployment()?),
+        ShownBy::Steps(..) => None,
+    }
 }
 
-/// Pods that don't do what their Deployment waits for, its own first.
+/// Returns the pods that a rollout waits for, first the pods of the given Deployment.
 fn waiting_pods<'r>(run: &'r RunState, of: Option<&Deployment>) -> Vec<&'r Pod> {
     let ready = |pod: &Pod| pod.containers.iter().all(|container| container.init || container.ready);
     let mut pods: Vec<&Pod> = run
@@ -86,14 +87,15 @@ fn waiting_pods<'r>(run: &'r RunState, of: Option<&Deployment>) -> Vec<&'r Pod> 
         .flat_map(|(_, pods)| pods)
         .filter(|pod| pod.phase != "Succeeded" && !(pod.running() && ready(pod)))
         .collect();
-    pods.sort_by_key(|pod| of.is_some_and(|of| pod.deployment.as_deref() != Some(of.name)));
+    pods.sort_by_key(|pod| of.is_some_and(|of| pod.deployment.as_ref() != Some(&of.name)));
     pods
 }
 
 fn pods_in_trouble(run: &RunState, of: Option<&Deployment>) -> Vec<String> {
     let mut pods = waiting_pods(run, of);
-    // Nobody waited for the rollouts behind the one that failed: that their pods are not ready yet is no cause.
-    let is_its = |pod: &Pod| of.is_none_or(|of| pod.deployment.as_deref() == Some(of.name));
+    // No rollout was awaited after the one that failed, so it is normal that the pods of later rollouts are
+    // not ready yet.
+    let is_its = |pod: &Pod| of.is_none_or(|of| pod.deployment.as_ref() == Some(&of.name));
     pods.retain(|pod| is_its(pod) || pod.trouble().is_some());
     let mut told: Vec<String> = pods.iter().take(PODS).map(|pod| in_trouble(pod)).collect();
     if pods.len() > PODS {
@@ -103,9 +105,10 @@ fn pods_in_trouble(run: &RunState, of: Option<&Deployment>) -> Vec<String> {
     told
 }
 
-/// Why nothing is known of the pods, where that is so.
+/// Returns why the state of the pods is unknown; `None` if it is known.
 fn no_look_at_the_pods(run: &RunState) -> Option<String> {
-    let look = run.outcome("objects.after").filter(|look| !look.succeeded() && run.pods_after.is_none())?;
+    let look =
+        run.outcome(&StepId::ObjectsAfter).filter(|look| !look.succeeded() && run.pods_after.is_none())?;
     Some(format!(
         "not known: the pods could not be looked at (objects.after: {})",
         clipped(look.why(), MESSAGE)
@@ -124,14 +127,14 @@ fn in_trouble(pod: &Pod) -> String {
     format!("pod {name}: {reason}{}{}", container.unwrap_or_default(), message.unwrap_or_default())
 }
 
-/// The checks that did not pass, one a line.
+/// Returns the checks that did not pass, one per line.
 pub(super) fn failed_checks(run: &RunState) -> Vec<String> {
     let with_key = run.with_key();
     run.checks
         .iter()
-        .filter(|answer| !verdict::passes(run, answer, &verdict::as_judged))
+        .filter(|answer| !verdict::passes(run, answer))
         .filter_map(|answer| {
-            let check = Check::numbered(answer.number)?;
+            let check = run.runbook.check(answer.number)?;
             let why = step_lines::why_failed(answer, run);
             Some(format!("{} {}: {}, {why}", check.id(), check.name(with_key), answer.transfer.http_status))
         })
@@ -152,12 +155,13 @@ fn last_words(run: &RunState) -> String {
     text
 }
 
-/// The state the cluster is left in.
+/// Formats the state in which the cluster is left.
 pub(super) fn left_as(run: &RunState) -> String {
     let mut lines = applied(run);
     if applies_begun(run).next().is_some() {
         let succeeded = |command: &CommandRecord| command.outcome.as_ref().is_some_and(Outcome::succeeded);
-        let whole = applies_begun(run).filter(|(_, command)| succeeded(command)).count() == DEPLOYMENTS.len();
+        let whole = applies_begun(run).filter(|(_, command)| succeeded(command)).count()
+            == run.runbook.deployments.len();
         let part = if whole { "this deploy" } else { "a part of this deploy" };
         lines.insert(0, format!("staging now holds {part}. Nothing was rolled back."));
     }
@@ -165,19 +169,19 @@ pub(super) fn left_as(run: &RunState) -> String {
     labelled("left as", &lines)
 }
 
-/// What a run had changed on the cluster, in one line.
+/// Returns the changes that a run made to the cluster, in one line.
 pub fn applied_in_a_line(run: &RunState) -> String {
     applied(run).join("; ")
 }
 
-fn applies_begun(run: &RunState) -> impl Iterator<Item = (&'static Deployment, &CommandRecord)> {
-    let begun = |deployment: &'static Deployment| {
-        Some((deployment, command(run, &format!("apply.{}", deployment.key))?))
-    };
-    DEPLOYMENTS.iter().filter_map(begun)
+fn applies_begun(run: &RunState) -> impl Iterator<Item = (&Deployment, &CommandRecord)> {
+    run.runbook.deployments.iter().filter_map(|deployment| {
+        let apply = command(run, &StepId::Apply(deployment.id.clone()))?;
+        Some((deployment, apply))
+    })
 }
 
-/// What came of each apply that was begun.
+/// Returns the result of each apply that was begun.
 fn applied(run: &RunState) -> Vec<String> {
     let lines: Vec<String> =
         applies_begun(run).map(|(deployment, command)| apply_ended(run, deployment, command)).collect();
@@ -193,12 +197,12 @@ fn apply_ended(run: &RunState, deployment: &Deployment, command: &CommandRecord)
     let objects: Vec<String> = run
         .applied
         .iter()
-        .filter(|(file, _)| file == deployment.manifest)
+        .filter(|(file, _)| *file == deployment.manifest)
         .flat_map(|(_, objects)| objects)
         .filter(|applied| applied.outcome != crate::facts::apply::ApplyOutcome::Unchanged)
         .map(|applied| printable(&applied.object).into_owned())
         .collect();
-    let manifest = deployment.manifest;
+    let manifest = &deployment.manifest;
     match (&command.outcome, objects.is_empty()) {
         (None, _) => format!("{manifest}: its apply was begun, and how it ended is not known"),
         (Some(outcome), _) if outcome.succeeded() => format!("{manifest} was applied"),
@@ -209,34 +213,38 @@ fn apply_ended(run: &RunState, deployment: &Deployment, command: &CommandRecord)
     }
 }
 
-/// What still serves, as far as it was read.
+/// Returns which pods are ready, as far as is recorded.
 fn serving(run: &RunState) -> Option<String> {
     let told: Vec<String> = run
         .deployments_after
         .iter()
         .flatten()
-        .filter(|deployment| DEPLOYMENTS.iter().any(|ours| ours.name == deployment.name))
+        .filter(|deployment| step_lines::is_ours(run, &deployment.name))
         .map(|d| format!("{} {} of {} ready, {} updated", d.name, d.ready, d.wanted, d.updated))
         .collect();
     (!told.is_empty()).then(|| format!("pods of {}", told.join(" · ")))
 }
 
-/// What the run did not come to.
+/// Formats the parts of the run that were not reached.
 pub(super) fn not_run(run: &RunState) -> String {
     let applies = run.applies();
-    let missing = |prefix: &str| {
-        let names = DEPLOYMENTS.iter().filter(|d| command(run, &format!("{prefix}.{}", d.key)).is_none());
-        names.map(|deployment| deployment.name).collect::<Vec<_>>()
+    let deployments = &run.runbook.deployments;
+    let missing = |step: fn(DeploymentId) -> StepId| {
+        let names =
+            deployments.iter().filter(|deployment| command(run, &step(deployment.id.clone())).is_none());
+        names.map(|deployment| deployment.name.as_str()).collect::<Vec<_>>()
     };
-    // A program that does a part of a run has not left out the rest of it.
-    let deploys = DEPLOYMENTS.iter().any(|d| {
-        ["guard", "apply", "rollout"].iter().any(|id| command(run, &format!("{id}.{}", d.key)).is_some())
-    });
+    // A subcommand that does a part of a run has not skipped the rest.
+    let deploys = run
+        .commands
+        .iter()
+        .any(|command| matches!(command.intent.id, StepId::Guard(_) | StepId::Apply(_) | StepId::Rollout(_)));
     let mut told = Vec::new();
-    for (prefix, wanted) in [("apply", applies && deploys), ("rollout", deploys)] {
-        let names = missing(prefix);
+    let applies = ("apply", missing(StepId::Apply), applies && deploys);
+    let rollouts = ("rollout", missing(StepId::Rollout), deploys);
+    for (name, names, wanted) in [applies, rollouts] {
         if wanted && !names.is_empty() {
-            told.push(format!("{prefix} of {}", listed(&names)));
+            told.push(format!("{name} of {}", listed(&names)));
         }
     }
     if run.checks.is_empty() {
@@ -245,8 +253,8 @@ pub(super) fn not_run(run: &RunState) -> String {
     if told.is_empty() { String::new() } else { labelled("not run", &[told.join(", ")]) }
 }
 
-fn command<'r>(run: &'r RunState, id: &str) -> Option<&'r CommandRecord> {
-    run.commands.iter().rev().find(|command| command.intent.id == id)
+fn command<'r>(run: &'r RunState, id: &StepId) -> Option<&'r CommandRecord> {
+    run.commands.iter().rev().find(|command| command.intent.id == *id)
 }
 
 fn look_at(run: &RunState, stop: &Stop) -> Vec<String> {
@@ -257,17 +265,18 @@ fn look_at(run: &RunState, stop: &Stop) -> Vec<String> {
         _ => Vec::new(),
     };
     if run.dump_ms.is_some() {
-        files.extend(EVIDENCE_FILES.iter().filter(|file| file.only_on_stop).map(|file| file.path));
+        let of_dump = run.runbook.evidence_files.iter().filter(|file| file.only_on_stop);
+        files.extend(of_dump.map(|file| file.path.as_str()));
     }
     files.retain(|path| is_there(path));
     if files.is_empty() { Vec::new() } else { vec![files.join("  ")] }
 }
 
-/// The runbook's own advice for this, with its commands ready to paste.
+/// Returns the runbook's troubleshooting advice for this STOP, with commands ready to paste.
 fn troubleshooting(run: &RunState, stop: &Stop, evidence: Option<&str>) -> Vec<String> {
     let Some(entry) = entry_for(stop) else { return Vec::new() };
     let title = entry.heading.trim_start_matches("### Issue: ");
-    let waiting = waiting_pods(run, deployment_of(stop));
+    let waiting = waiting_pods(run, deployment_of(run, stop));
     let pod = stop.saw.pod.as_deref().or(waiting.first().map(|pod| pod.name.as_str()));
     let known = [pod.map(|pod| ("POD", pod)), evidence.map(|evidence| ("EVIDENCE", evidence))];
     let known: Vec<(&str, &str)> = known.into_iter().flatten().collect();
@@ -283,15 +292,17 @@ fn troubleshooting(run: &RunState, stop: &Stop, evidence: Option<&str>) -> Vec<S
     advice
 }
 
-/// An apply that failed is no rollout that hangs: the runbook has nothing to say about it.
-fn entry_for(stop: &Stop) -> Option<&'static Trouble> {
-    if stop.saw.command.starts_with("apply.") {
+/// Returns the troubleshooting entry for a STOP.
+///
+/// An apply that failed has none: the runbook's advice is about rollouts that hang.
+fn entry_for(stop: &Stop) -> Option<&'static TroubleshootingEntry> {
+    if matches!(stop.saw.command, ShownBy::Step(StepId::Apply(_))) {
         return None;
     }
     TROUBLESHOOTING.iter().find(|entry| entry.stop_rules.contains(&stop.rule))
 }
 
-/// Which of the likely causes are to be seen.
+/// Formats the likely causes that are observed here.
 fn seen_here(waiting: &[&Pod]) -> Option<String> {
     let mut reasons: Vec<String> = Vec::new();
     for trouble in waiting.iter().filter_map(|pod| pod.trouble()) {

@@ -1,4 +1,4 @@
-//! The verdict, and the last lines of a run.
+//! Prints the verdict, and the last lines of a run.
 
 use super::console;
 use super::escape::{clipped, printable};
@@ -8,32 +8,32 @@ use super::stop_block;
 use crate::events::{Effect, Scope};
 use crate::manifest::Manifest;
 use crate::run_state::RunState;
-use crate::runbook::CHECKS;
-use crate::verdict::{CriterionResult, Finding, Judgement, State, Verdict};
+use crate::verdict::{CriterionResult, CriterionState, Finding, Judgement, Verdict};
 
-/// Where the evidence of a run is; a program that keeps none has no place.
+/// The location of a run's evidence; a subcommand that keeps no evidence has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvidenceLocation {
-    /// The evidence folder.
+    /// The evidence directory.
     pub evidence: String,
-    /// The SHA-256 of `SHA256SUMS`; `None`: the sums could not be written.
+    /// The SHA-256 of `SHA256SUMS`; `None` if the checksums could not be written.
     pub seal: Option<String>,
 }
 
-/// What is judged about a whole run, and means nothing to a program that does a part of it.
+/// The criteria about a whole run, which do not apply to a subcommand that does a part of it.
 const OF_A_WHOLE_RUN: [&str; 2] = ["manifest", "files"];
 
-/// Prints the verdict on standard error, and then the last lines on standard output.
+/// Prints the verdict on standard error, and then, except after a preflight, the last lines on standard
+/// output.
 pub fn closing(run: &RunState, judgement: &Judgement, scope: Scope, place: Option<&EvidenceLocation>) {
     console::eprint(&block(run, judgement, scope, place));
     if scope != Scope::Preflight {
-        console::print(&last_lines(judgement, place));
+        console::print(&last_lines(run, judgement, place));
     }
 }
 
-/// The last lines; the first three are those of the script this program replaces.
-fn last_lines(judgement: &Judgement, place: Option<&EvidenceLocation>) -> String {
-    let (passed, all) = (judgement.checks_passed, CHECKS.len());
+/// Formats the last lines; the first three are the lines of the former script.
+fn last_lines(run: &RunState, judgement: &Judgement, place: Option<&EvidenceLocation>) -> String {
+    let (passed, all) = (judgement.checks_passed, run.runbook.checks.len());
     let mut text = match (judgement.smoke_ran, judgement.smoke_ok) {
         (false, _) => "Smoke: not run\n".to_owned(),
         (true, true) => format!("Smoke: {passed}/{all} PASS\n"),
@@ -49,7 +49,7 @@ fn last_lines(judgement: &Judgement, place: Option<&EvidenceLocation>) -> String
     text
 }
 
-/// The verdict and what stands behind it, between blank lines.
+/// Formats the verdict and its reasons, between blank lines.
 fn block(run: &RunState, judgement: &Judgement, scope: Scope, place: Option<&EvidenceLocation>) -> String {
     let evidence = place.map(|place| place.evidence.as_str());
     let text = match judgement.verdict {
@@ -67,21 +67,26 @@ fn took(run: &RunState) -> Option<String> {
     Some(seconds(run.ended?.millis_since(*began)))
 }
 
-/// PASS of the preflight alone.
+/// Formats the PASS of a preflight.
 fn guards_hold(run: &RunState) -> String {
     let time = took(run).map(|time| format!(" in {time}")).unwrap_or_default();
     format!("{}{time}: nothing stands against a run, and nothing was changed\n", styled(GOOD, "PASS"))
 }
 
-/// PASS or SHORTFALL. Of a part of a run only what was evaluated counts.
+/// Formats a PASS or SHORTFALL; in a partial run, only evaluated criteria count.
 fn criteria(run: &RunState, judgement: &Judgement, whole: bool) -> String {
     let counts = |criterion: &&CriterionResult| {
-        whole || (criterion.state != State::NotEvaluated && !OF_A_WHOLE_RUN.contains(&criterion.id.as_str()))
+        whole
+            || (criterion.state != CriterionState::NotEvaluated
+                && !OF_A_WHOLE_RUN.contains(&criterion.id.as_str()))
     };
     let rows: Vec<&CriterionResult> = judgement.criteria.iter().filter(counts).collect();
-    let of = |state: State| rows.iter().filter(move |row| row.state == state);
-    let (met, missed, open) =
-        (of(State::Met).count(), of(State::NotMet).count(), of(State::NotEvaluated).count());
+    let of = |state: CriterionState| rows.iter().filter(move |row| row.state == state);
+    let (met, missed, open) = (
+        of(CriterionState::Met).count(),
+        of(CriterionState::NotMet).count(),
+        of(CriterionState::NotEvaluated).count(),
+    );
     let time = took(run).map(|time| format!(" in {time}")).unwrap_or_default();
     let mut text = match (missed, open, rows.len()) {
         (0, 0, all) => {
@@ -98,17 +103,17 @@ fn criteria(run: &RunState, judgement: &Judgement, whole: bool) -> String {
             )
         }
     };
-    for row in of(State::NotMet) {
+    for row in of(CriterionState::NotMet) {
         let observed = row.observed.as_deref().unwrap_or("not known");
         text.push_str(&format!("  {}\n      saw   {}\n", row.text, clipped(observed, 2 * MESSAGE)));
-        if row.id == "smoke-10-of-10" {
+        if row.is_about_all_checks() {
             let failed = stop_block::failed_checks(run);
             for check in failed {
                 text.push_str(&format!("            {check}\n"));
             }
         }
     }
-    for row in of(State::NotEvaluated) {
+    for row in of(CriterionState::NotEvaluated) {
         let why = row.why.as_deref().unwrap_or("not known");
         text.push_str(&format!("  not evaluated: {}\n      why   {}\n", row.text, clipped(why, MESSAGE)));
     }
@@ -144,7 +149,7 @@ fn incomplete(run: &RunState, judgement: &Judgement, evidence: Option<&str>) -> 
     text
 }
 
-/// What was begun on the cluster and may or may not have been done.
+/// Returns the changes that were begun on the cluster and whose result is unknown.
 fn unknown(run: &RunState) -> Vec<String> {
     run.commands
         .iter()

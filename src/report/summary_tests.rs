@@ -1,9 +1,9 @@
-use super::super::fixture::{self, Events, events};
 use super::*;
 use crate::events::{Conclusion, EventKind};
 use crate::facts::apply;
 use crate::facts::pods::State as ContainerState;
 use crate::facts::rollout::Ending;
+use crate::fixture::{self, Events, events};
 use crate::verdict::judge;
 
 const EVIDENCE: &str = "/repo/evidence/staging/20261123";
@@ -34,13 +34,13 @@ fn pass() {
         format!("\nPASS in {}: every success criterion holds (9 of 9)\n\n", took(&run).unwrap())
     );
     assert_eq!(
-        last_lines(&judgement, Some(&place())),
+        last_lines(&run, &judgement, Some(&place())),
         format!(
             "Smoke: 10/10 PASS\nEvidence: {EVIDENCE}\nManifest: {EVIDENCE}/manifest.json\n\
              Seal: 0ade8032  (SHA-256 of SHA256SUMS)\n"
         )
     );
-    assert_eq!(last_lines(&judgement, None), "Smoke: 10/10 PASS\n");
+    assert_eq!(last_lines(&run, &judgement, None), "Smoke: 10/10 PASS\n");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn shortfall_lists_what_was_missed_and_what_was_not_judged() {
       why   the tag `latest` names no version to compare with: set IMAGE_TAG"
     );
     let run = events.run();
-    assert_eq!(last_lines(&judge(&run), None), "Smoke: 9/10 FAIL\n");
+    assert_eq!(last_lines(&run, &judge(&run), None), "Smoke: 9/10 FAIL\n");
 }
 
 #[test]
@@ -103,7 +103,7 @@ STOP by rule 2: Any pod in `CrashLoopBackOff` or `Error` state
 "
     );
     let run = events.run();
-    assert_eq!(last_lines(&judge(&run), None), "Smoke: not run\n");
+    assert_eq!(last_lines(&run, &judge(&run), None), "Smoke: not run\n");
 }
 
 #[test]

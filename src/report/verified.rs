@@ -1,19 +1,19 @@
-//! Whether evidence holds, as a table.
+//! Prints the result of `verify` as a table.
 
 use super::console;
 use super::escape::clipped;
 use super::layout::{BAD, FAIR, GOOD, count, styled};
 use crate::run_state::RunState;
 use crate::verdict::{self, Verdict};
-use crate::verify::{Check, Kind, Report};
+use crate::verify::{Extent, Kind, Point, Report, VerifyOutcome};
 
-/// How long a line of what was found may be; file names and lines of programs may be of any length.
+/// The longest line of a finding, in characters; file names and lines of programs may have any length.
 const MOST: usize = 300;
 
-/// How many findings of one check are shown.
+/// The maximum number of findings that are shown per check.
 const FINDINGS: usize = 10;
 
-/// Shows what was checked, and what came of it.
+/// Prints the checks and their results.
 pub fn verified(report: &Report) {
     console::print(&table(report));
 }
@@ -30,15 +30,23 @@ fn table(report: &Report) -> String {
         text.push_str(&row(check));
     }
     let findings: usize = report.checks.iter().map(|check| check.found.len()).sum();
-    let left_open = report.checks.iter().filter(|check| !check.checked).count();
-    let end = match (findings, left_open) {
-        (0, 0) => styled(GOOD, "HOLDS"),
-        (0, open) => format!(
-            "{}, as far as it could be checked: {} left open",
-            styled(GOOD, "HOLDS"),
-            count(open, "point")
-        ),
-        (found, _) => format!("{}: {}", styled(BAD, "DOES NOT HOLD"), count(found, "finding")),
+    let of = |extent: Extent| report.checks.iter().filter(|check| check.extent == extent).count();
+    let end = match (report.conclusion(), of(Extent::Open)) {
+        (VerifyOutcome::Holds, 0) => styled(GOOD, "HOLDS"),
+        (VerifyOutcome::Holds, open) => {
+            format!(
+                "{}, as far as it could be checked: {} left open",
+                styled(GOOD, "HOLDS"),
+                count(open, "point")
+            )
+        }
+        (VerifyOutcome::DoesNotHold, _) => {
+            format!("{}: {}", styled(BAD, "DOES NOT HOLD"), count(findings, "finding"))
+        }
+        (VerifyOutcome::Undecided, _) => {
+            let points = count(of(Extent::Undecided), "point");
+            format!("{}: {points} that the verdict hangs on could not be checked", styled(BAD, "UNDECIDED"))
+        }
     };
     text.push_str(&format!("\n{end}\n"));
     text
@@ -53,11 +61,12 @@ fn heading(kind: Kind) -> &'static str {
     }
 }
 
-fn row(check: &Check) -> String {
-    let (style, word) = match (check.checked, check.found.is_empty()) {
-        (false, _) => (FAIR, "open"),
-        (true, true) => (GOOD, "ok  "),
-        (true, false) => (BAD, "NO  "),
+fn row(check: &Point) -> String {
+    let (style, word) = match (check.extent, check.found.is_empty()) {
+        (Extent::Open, _) => (FAIR, "open"),
+        (Extent::Undecided, _) => (BAD, "??  "),
+        (Extent::Checked, true) => (GOOD, "ok  "),
+        (Extent::Checked, false) => (BAD, "NO  "),
     };
     let mut text = format!("  {}  {}\n", styled(style, word), clipped(&check.what, MOST));
     for found in check.found.iter().take(FINDINGS) {
@@ -69,7 +78,7 @@ fn row(check: &Check) -> String {
     text
 }
 
-/// Which run it is, and how it ended, by its journal.
+/// Formats the run and its verdict, as its journal has them.
 pub(super) fn run_line(run: &RunState) -> String {
     let Some((at, began)) = &run.began else { return "no run can be read from its journal".to_owned() };
     let judgement = verdict::judge(run);

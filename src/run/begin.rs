@@ -1,25 +1,33 @@
+//! The start of a run: checks, the lock, the evidence directory and the first event.
+//!
+//! Everything that may refuse the run comes before the first file of its evidence. The evidence directory has
+//! a manifest from its first event on.
+
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::sync::Mutex;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::raw_names::RawNames;
 use super::recorder::Recorder;
 use super::{Job, Run, StartError};
 use crate::error::Error;
-use crate::events::{Began, Event, EventKind, Git, PreviousRun, Program, RunbookId, Scope};
+use crate::events::{Began, Event, EventKind, FORM, Git, PreviousRun, Program, RunbookId, Scope};
 use crate::evidence::redaction::{SecretPatterns, marker};
-use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, cmd_txt, sha256_of_bytes};
+use crate::evidence::{self, Journal, Lock, LockError, RUNBOOK, Reserve, Tree, cmd_txt, sha256_of_bytes};
 use crate::exec::{Cancel, Programs};
+use crate::facts::words;
 use crate::inputs::Inputs;
-use crate::manifest::Manifest;
 use crate::report::{self, Screen};
 use crate::run_state::RunState;
-use crate::runbook::{self, document};
+use crate::runbook::{Runbook, Step};
+use crate::schema::File;
 use crate::session::{Clock, HostEnvironment, Kubeconfig, Signals, patterns, temporary_folder};
-use crate::verdict::{self, Verdict};
+use crate::verdict::{self, GUARDS, Verdict};
 use crate::{signature, tools};
 
-/// Where a run keeps what it writes.
+/// The place where a run stores its files.
 struct Slot {
     folder: Utf8PathBuf,
     previous: Option<PreviousRun>,
@@ -28,16 +36,17 @@ struct Slot {
 }
 
 impl Run {
-    /// Finds the tools, takes the lock, makes room for the evidence, and writes the first event.
+    /// Finds the tools, takes the lock, creates the evidence directory, and records the first event.
     pub(super) fn begin(job: Job, host: &HostEnvironment) -> Result<Self, StartError> {
         let signing = if job.options.sign_with.is_some() { &signature::PROGRAMS[..] } else { &[] };
-        let programs = tools::find(signing, host.variable("PATH"), &host.folder)
+        let programs = tools::find(&job.runbook, signing, host.variable("PATH"), &host.folder)
             .map_err(|missing| StartError::Refused(missing.to_string()))?;
         let patterns = patterns(&job.inputs)?;
-        refuse_a_secret_that_all_evidence_holds(&patterns, &job.inputs)?;
+        refuse_a_secret_that_decides(&patterns, &job.runbook, &job.inputs)?;
         let signals = Signals::heed()?;
         refuse_a_key_that_does_not_sign(&job, &programs, &signals)?;
-        // All that may fail or take time comes before the evidence's folder, which is never without a manifest for long.
+        // Everything that may fail or take time comes before the evidence directory, which is never without a
+        // manifest for long.
         let kubeconfig = Kubeconfig::new(host.variable("KUBECONFIG"), host.variable("HOME"), &host.folder)?;
         let (stop, stop_watching) = (cancel()?, cancel()?);
         let git = host.git(&job.root, &job.manifests);
@@ -62,15 +71,32 @@ impl Run {
             signals,
             stop,
             stop_watching,
-            turns: super::commands::StepLocks::default(),
+            step_locks: super::commands::StepLocks::default(),
+            looks: Mutex::default(),
+            raw_names: RawNames::default(),
             _lock: place.lock,
             reserve: place.reserve,
             job,
         };
-        // From the first moment on there is a manifest, and it says `incomplete`.
+        // A manifest exists from the first moment on, and its verdict is `incomplete`.
         let save = |event: &Event| run.save_as(&RunState::of([event]));
         run.recorder.note_after(&run.tree, EventKind::RunBegan(Box::new(began)), save)?;
+        run.keep_the_runbook()?;
         Ok(run)
+    }
+
+    /// Records the runbook document that this run carries out, because the run and its evidence are judged by
+    /// it.
+    fn keep_the_runbook(&self) -> Result<(), Error> {
+        let document = &self.job.runbook.document;
+        if self.job.scope == Scope::Whole {
+            self.tree.replace(RUNBOOK, document.text().as_bytes())?;
+        }
+        self.note(EventKind::RunbookRead {
+            id: document.id().to_owned(),
+            sha256: sha256_of_bytes(document.text().as_bytes()),
+            text: document.text().to_owned(),
+        })
     }
 }
 
@@ -106,26 +132,42 @@ fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Slot, StartError> {
     Ok(Slot { folder, previous, lock: Some(lock), reserve })
 }
 
-/// A word of the runbook, of every run's commands, or of what stands around them: without it the evidence could not be
-/// read.
-fn refuse_a_secret_that_all_evidence_holds(
+/// Refuses a secret that also occurs in the runbook, in the commands of every run, in the evidence format, or
+/// in a word that a rule reads.
+///
+/// If it were redacted, the evidence could not be read, or a word that decides would be missing.
+fn refuse_a_secret_that_decides(
     patterns: &SecretPatterns,
+    runbook: &Runbook,
     inputs: &Inputs,
 ) -> Result<(), StartError> {
-    let commands = runbook::in_order(true).into_iter().map(|step| format!("{} {}\n", step.id, step.text));
-    let keys = serde_json::to_string(&Manifest::fold([])).map_err(|error| Error::Evidence(error.into()))?;
-    let around = [cmd_txt::PRELUDE, document::TEXT, &keys].concat();
+    let command = |step: &Step| format!("{} {} {}\n", step.id, step.line(false), step.line(true));
+    let commands: String = runbook.steps.iter().map(command).collect();
     let named = inputs.redact.iter().map(|(name, _)| name.as_str()).chain(["STAGING_API_KEY"]);
-    let text: String = commands.chain(named.map(marker)).chain([around]).collect();
+    let markers: String = named.map(marker).collect();
+    let rules: Vec<&str> = GUARDS.iter().map(|guard| guard.id).collect();
+    let schemas =
+        [File::Journal, File::Manifest, File::Results, File::Attestation].map(File::schema).join(" ");
+    let text = [
+        &commands,
+        &markers,
+        cmd_txt::PRELUDE,
+        runbook.document.text(),
+        FORM,
+        &rules.join(" "),
+        &schemas,
+        &words::DECIDING.join(" "),
+    ]
+    .join("\n");
     match patterns.secrets_in(text.as_bytes()).first() {
         Some(name) => Err(StartError::Refused(format!(
-            "Refused: the value of {name} is a word that the evidence of every run holds, so it can't be kept out of it.\nNothing was run. Give {name} another value."
+            "Refused: {name} can't be redacted: its value also occurs in text that every run records or decides by.\nNothing was run. Give {name} another value."
         ))),
         None => Ok(()),
     }
 }
 
-/// Nobody is there to be asked for a passphrase when the run ends.
+/// Refuses a signing key that does not work now: nobody may be there to enter a passphrase when the run ends.
 fn refuse_a_key_that_does_not_sign(
     job: &Job,
     programs: &Programs,
@@ -140,7 +182,7 @@ fn refuse_a_key_that_does_not_sign(
     })
 }
 
-/// Before anything is written, and long before anything is changed.
+/// Refuses to start with too little free disk space, before anything is written or changed.
 fn refuse_a_full_disk(evidence: &Utf8Path) -> Result<(), StartError> {
     let free = evidence::free(evidence).map_err(Error::from)?;
     if free >= evidence::LEAST_FREE {
@@ -154,7 +196,7 @@ fn refuse_a_full_disk(evidence: &Utf8Path) -> Result<(), StartError> {
     )))
 }
 
-/// What the run in this folder had changed on the cluster, if it did not come to its end.
+/// Returns the changes that the run in this directory made to the cluster, if it did not reach its end.
 fn interrupted(folder: &Utf8Path) -> Option<String> {
     let events = Journal::read(&folder.join("journal.jsonl")).ok()?;
     let run = RunState::of(&events);
@@ -164,6 +206,7 @@ fn interrupted(folder: &Utf8Path) -> Option<String> {
 fn began(job: &Job, host: &HostEnvironment, run_id: String, git: Git, place: &Slot) -> Began {
     let inputs = &job.inputs;
     Began {
+        schema: File::Journal.schema(),
         run_id,
         evidence_dir: place.folder.to_string(),
         target: inputs.target.clone(),
@@ -177,8 +220,8 @@ fn began(job: &Job, host: &HostEnvironment, run_id: String, git: Git, place: &Sl
             sha256: HostEnvironment::own_sha256(),
             argv: job.argv.clone(),
             runbook: RunbookId {
-                id: document::id().to_owned(),
-                sha256: sha256_of_bytes(document::TEXT.as_bytes()),
+                id: job.runbook.document.id().to_owned(),
+                sha256: sha256_of_bytes(job.runbook.document.text().as_bytes()),
             },
         },
         environment: host.recorded_variable_names(),
@@ -186,7 +229,8 @@ fn began(job: &Job, host: &HostEnvironment, run_id: String, git: Git, place: &Sl
     }
 }
 
-/// `20261123T161952Z-106f58`: when, and something no other run of that second has.
+/// Returns a run id like `20261123T161952Z-106f58`: the time, and a random part that tells runs of the same
+/// second apart.
 fn run_id(clock: &Clock) -> String {
     let random = RandomState::new().hash_one(std::process::id()) & 0x00ff_ffff;
     format!("{}-{random:06x}", clock.now().0.strftime("%Y%m%dT%H%M%SZ"))

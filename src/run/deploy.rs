@@ -1,14 +1,16 @@
+//! Steps 2 to 4 of the runbook: apply, wait for the rollouts, and read the state afterwards.
+
 use std::time::Instant;
 
 use super::{Interruption, Run};
-use crate::runbook::{DEPLOYMENTS, Deployment, step};
+use crate::runbook::{Deployment, StepId};
 
 impl Run {
-    /// Step 2: what the runbook applies, in its order.
+    /// Step 2: applies the manifests in the runbook's order.
     pub(super) fn deploy(&self) -> Result<(), Interruption> {
         let start = Instant::now();
-        self.perform(step("use-context"))?;
-        for deployment in DEPLOYMENTS {
+        self.perform(&StepId::UseContext)?;
+        for deployment in &self.job.runbook.deployments {
             self.apply(deployment)?;
         }
         self.step_ended(2, start)?;
@@ -16,13 +18,15 @@ impl Run {
     }
 
     fn apply(&self, deployment: &Deployment) -> Result<(), Interruption> {
-        let done = self.perform_live(step(&format!("apply.{}", deployment.key)))?;
+        let done = self.perform_live(&StepId::Apply(deployment.id.clone()))?;
         self.record_facts(&done)?;
         self.check_may_continue()
     }
 
-    /// A pod that was failing before is excused because the rollout may mend it. Where the apply changed
-    /// nothing about its Deployment, nothing will.
+    /// Judges the excused pods again after the apply.
+    ///
+    /// A pod that was failing before is excused because the rollout may fix it. If the apply changed nothing
+    /// about its Deployment, the excuse ends.
     fn reconsider_excused(&self) -> Result<(), Interruption> {
         let excused = self
             .recorder
@@ -30,27 +34,28 @@ impl Run {
         if !excused {
             return Ok(());
         }
-        let done = self.perform(step("objects.applied"))?;
+        let done = self.perform(&StepId::ObjectsApplied)?;
         self.record_facts(&done)?;
         self.look_again_at_excused()?;
         self.check_may_continue()
     }
 
-    /// Step 3: one rollout after the other, as the runbook waits. A STOP by the watch ends the waiting at once.
+    /// Step 3: waits for one rollout after the other, as the runbook does; a STOP by the watch ends the wait
+    /// at once.
     pub(super) fn rollout(&self) -> Result<(), Interruption> {
         let start = Instant::now();
-        for deployment in DEPLOYMENTS {
-            let done = self.perform(step(&format!("rollout.{}", deployment.key)))?;
+        for deployment in &self.job.runbook.deployments {
+            let done = self.perform(&StepId::Rollout(deployment.id.clone()))?;
             self.record_facts(&done)?;
             self.check_may_continue()?;
         }
         self.step_ended(3, start)
     }
 
-    /// Step 4, and the facts the success criteria are judged by.
+    /// Step 4: reads the state of the cluster, including the facts for the success criteria.
     pub(super) fn after(&self) -> Result<(), Interruption> {
         let start = Instant::now();
-        let invocations = self.invocations(&["status.after", "objects.after"])?;
+        let invocations = self.invocations(&[StepId::StatusAfter, StepId::ObjectsAfter])?;
         let completed = self.side_by_side(&invocations)?;
         completed.iter().try_for_each(|done| self.record_facts(done))?;
         self.check_may_continue()?;

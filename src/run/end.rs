@@ -1,3 +1,8 @@
+//! The end of a run: dump, journal, manifest, seal, signature and verdict.
+//!
+//! A run ends here whatever happened before. If the evidence can't be completed, its manifest keeps the
+//! verdict `incomplete`.
+
 use super::{Interruption, Run};
 use crate::error::Error;
 use crate::events::{EventKind, Scope};
@@ -9,13 +14,12 @@ use crate::runbook::Phase;
 use crate::{documents, signature, verdict};
 
 impl Run {
-    /// Brings a run to its end, however it came there: dump, journal, manifest, seal, verdict. Returns the exit
-    /// status.
+    /// Ends a run, whatever its result, and returns the exit code.
     pub(super) fn end(mut self, result: Result<(), Interruption>) -> u8 {
         let place = self.close(result).unwrap_or_else(|error| {
             report::fail(&error.to_string());
             self.recorder.fail(&self.tree, &error);
-            // The disk may take no more; what is on it says `incomplete`.
+            // The disk may accept no more data; the manifest that is on it has the verdict `incomplete`.
             self.seal().unwrap_or(None)
         });
         let unsigned = place.as_ref().and_then(|_| self.sign().err());
@@ -25,7 +29,7 @@ impl Run {
             judgement.exit_code
         });
         if self.job.scope != Scope::Whole {
-            // It was ours, and held nothing but this run.
+            // This is the run's own temporary directory, and it contains nothing else.
             let _ = fs_err::remove_dir_all(self.tree.root());
         }
         match unsigned {
@@ -39,15 +43,15 @@ impl Run {
 
     fn close(&mut self, result: Result<(), Interruption>) -> Result<Option<EvidenceLocation>, Error> {
         let result = match result {
-            Err(Interruption::CriterionResult) if self.stopped() && self.job.scope == Scope::Whole => {
+            Err(Interruption::Judged) if self.stopped() && self.job.scope == Scope::Whole => {
                 self.dump().map_err(Interruption::from)
             }
             other => other,
         };
-        // What is written from here on is little, and must be kept.
+        // The remaining files are small and must be written, so the reserved disk space is released for them.
         self.reserve = None;
         match result {
-            Ok(()) | Err(Interruption::CriterionResult) => {}
+            Ok(()) | Err(Interruption::Judged) => {}
             Err(Interruption::Interrupted(signal)) => self.note(EventKind::Interrupted { signal })?,
             Err(Interruption::Failed(error)) => self.recorder.fail(&self.tree, &error),
         }
@@ -64,7 +68,7 @@ impl Run {
         self.seal()
     }
 
-    /// Writes the last manifest, the sums over everything, and what is attested of it.
+    /// Writes the final manifest, the attestation, and the checksums of the other files.
     fn seal(&self) -> Result<Option<EvidenceLocation>, Error> {
         if self.job.scope != Scope::Whole {
             return Ok(None);
@@ -84,13 +88,14 @@ impl Run {
         self.recorder.read(|run| verdict::judge(run).stop.is_some())
     }
 
-    /// Writes what is a fold over the journal so far: each phase's `cmd.txt`, and the manifest. Done after each
-    /// step, because a later one may be the last.
+    /// Writes the files that are a fold over the journal so far: each phase's `cmd.txt`, and the manifest.
+    ///
+    /// It is called after each step, because the run may be killed in the next one.
     pub(super) fn save(&self) -> Result<(), Error> {
         self.save_as(&self.recorder.read(RunState::clone))
     }
 
-    /// As [`Run::save`], of this record.
+    /// Writes the same files as [`Run::save`], from the given state.
     pub(super) fn save_as(&self, run: &RunState) -> Result<(), Error> {
         if self.job.scope != Scope::Whole {
             return Ok(());
@@ -98,12 +103,12 @@ impl Run {
         let overlay = documents::overlay_of(run).unwrap_or_default();
         for phase in Phase::ALL {
             if let Some(text) = cmd_txt::render(run, phase, &overlay) {
-                self.tree.replace_text(&format!("{}/cmd.txt", phase.folder()), &text)?;
+                self.tree.replace(&format!("{}/cmd.txt", phase.folder()), text.as_bytes())?;
             }
         }
         let manifest = Manifest::of(run, &verdict::judge(run));
         let json = serde_json::to_string_pretty(&manifest).map_err(|error| Error::Evidence(error.into()))?;
-        self.tree.replace_text("manifest.json", &format!("{json}\n"))?;
+        self.tree.replace("manifest.json", format!("{json}\n").as_bytes())?;
         Ok(())
     }
 }

@@ -1,8 +1,12 @@
+//! Splits the output of a command into lines while it is printed.
+
 use std::io::{self, Write};
 
 use crate::error::Error;
 
-/// Cuts what a command prints into lines. kubectl writes a table cell by cell: only a newline ends a line.
+/// A writer that splits a command's output into lines.
+///
+/// kubectl writes a table cell by cell, so only a newline ends a line.
 pub(super) struct Lines<F> {
     rest: Vec<u8>,
     take: F,

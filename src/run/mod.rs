@@ -1,4 +1,7 @@
-//! The procedure, one file a phase. `Run::procedure` is its table of contents.
+//! Carries out the procedure of the runbook, one file per phase; `Run::procedure` lists the phases.
+//!
+//! Nothing on the cluster is changed before every guard holds. After each command the recorded state decides
+//! whether the run may continue, so the run and `verify` come to the same verdict.
 
 mod begin;
 mod commands;
@@ -6,13 +9,14 @@ mod deploy;
 mod dump;
 mod end;
 mod lines;
-mod plan;
 mod preflight;
+mod raw_names;
 mod recorder;
 mod smoke;
 mod watch;
 
 use std::ffi::OsString;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
@@ -24,56 +28,58 @@ use crate::exec::{Cancel, Programs};
 use crate::inputs::Inputs;
 use crate::moment::millis;
 use crate::report::Verbosity;
+use crate::runbook::Runbook;
 use crate::session::{HostEnvironment, Kubeconfig, Signals};
 use crate::verdict;
+use raw_names::RawNames;
 use recorder::Recorder;
 
-pub use plan::plan;
-
-/// What is to be done.
+/// The request for a run.
 pub struct Job {
-    /// How much of the runbook.
+    /// The runbook to carry out.
+    pub runbook: Arc<Runbook>,
+    /// The part of the runbook to carry out.
     pub scope: Scope,
-    /// The inputs, as they were read and found good.
+    /// The inputs, which are valid.
     pub inputs: Inputs,
-    /// What is done otherwise than by default.
+    /// The options.
     pub options: Options,
     /// [`Options::rollout_timeout`] as a duration.
     pub rollout_timeout: Duration,
-    /// The repository.
+    /// The root directory of the repository.
     pub root: Utf8PathBuf,
-    /// The folder of the manifests.
+    /// The directory of the manifests.
     pub manifests: Utf8PathBuf,
-    /// The folder of the dated evidence folders.
+    /// The directory that contains the dated evidence directories.
     pub evidence: Utf8PathBuf,
-    /// What stood on the command line.
+    /// The arguments on the command line.
     pub argv: Vec<String>,
-    /// How much is shown.
+    /// How much is printed.
     pub verbosity: Verbosity,
 }
 
-/// How a run came to be over before it began.
+/// The reason why a run ended before it began.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Something is refused; nothing was run and nothing written.
+    /// The run is refused; nothing was run and nothing was written.
     #[error("{0}")]
     Refused(String),
-    /// A signal came before.
+    /// A signal arrived first.
     #[error("Ended by signal {0}. Nothing was run.")]
     Interrupted(i32),
-    /// The tool's own failure.
+    /// A failure of the tool itself.
     #[error(transparent)]
     Failed(#[from] Error),
 }
 
-/// Why a run does not go on.
+/// The reason why a run does not continue.
 #[derive(Debug)]
 enum Interruption {
-    /// What follows from the record: a guard refuses, or a stop rule fired.
-    CriterionResult,
+    /// The recorded state: a guard refuses, or a stop rule fired.
+    Judged,
     /// A signal.
     Interrupted(i32),
-    /// The tool's own failure.
+    /// A failure of the tool itself.
     Failed(Error),
 }
 
@@ -83,31 +89,36 @@ impl From<Error> for Interruption {
     }
 }
 
-/// A run under way.
+/// A run in progress.
 struct Run {
     job: Job,
     programs: Programs,
-    /// Variables that name a file by a path relative to our current folder, made absolute for the children.
+    /// Variables that name a file, with paths made absolute, because child processes have another current
+    /// directory.
     paths: Vec<(OsString, OsString)>,
     kubeconfig: Kubeconfig,
     tree: Tree,
     recorder: Recorder,
+    /// The real names of pods whose names in the evidence have a secret redacted.
+    raw_names: RawNames,
     signals: Signals,
-    /// Pulled when what the watch saw stops the run.
+    /// Cancelled when an observation of the watch stops the run.
     stop: Cancel,
-    /// Pulled when the watch is no longer needed.
+    /// Cancelled when the watch is no longer needed.
     stop_watching: Cancel,
-    turns: commands::StepLocks,
+    step_locks: commands::StepLocks,
+    /// Held from reading a pod until its conclusion is recorded, so that sightings are judged one at a time.
+    looks: Mutex<()>,
     /// Held for as long as the run writes evidence.
     _lock: Option<Lock>,
-    /// For what has to be written at the end.
+    /// Disk space for the files that are written at the end.
     reserve: Option<Reserve>,
 }
 
-/// Does a job, and returns the exit status.
+/// Carries out a run, and returns the exit code.
 ///
 /// # Errors
-/// [`StartError`] when nothing was run; what goes wrong later is told and is in the exit status.
+/// [`StartError`] when nothing was run; a later failure is printed and is in the exit code.
 pub fn run(job: Job, host: &HostEnvironment) -> Result<u8, StartError> {
     let run = Run::begin(job, host)?;
     let result = run.procedure();
@@ -137,7 +148,7 @@ impl Run {
         self.recorder.note(&self.tree, what)
     }
 
-    /// Whether the run goes on, by what was recorded so far.
+    /// Checks whether the run may continue, by the state recorded so far.
     fn check_may_continue(&self) -> Result<(), Interruption> {
         if let Some(signal) = self.signals.number() {
             return Err(Interruption::Interrupted(signal));
@@ -147,7 +158,7 @@ impl Run {
             let refused = !judgement.findings.is_empty();
             refused || judgement.stop.is_some() || verdict::undecided_command(run).is_some()
         });
-        if over { Err(Interruption::CriterionResult) } else { Ok(()) }
+        if over { Err(Interruption::Judged) } else { Ok(()) }
     }
 
     fn step_ended(&self, step: u8, start: Instant) -> Result<(), Interruption> {

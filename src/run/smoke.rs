@@ -1,3 +1,5 @@
+//! Step 5 of the runbook: the smoke checks, with the wait for `/health` and `/readyz` before them.
+
 use std::time::{Duration, Instant};
 
 use super::{Interruption, Run};
@@ -5,15 +7,16 @@ use crate::error::Error;
 use crate::events::{EventKind, Outcome};
 use crate::interpret::{self, CommandOutput};
 use crate::moment::millis;
-use crate::runbook::{BODY_CHECKS, CHECKS, LATENCY_GROUPS, check_step, step};
-use crate::session::{Completed, Invocation};
+use crate::run_state::CheckRecord;
+use crate::runbook::{Check, HealthPath, LatencyGroupId, StepId};
+use crate::session::Completed;
 use crate::{documents, verdict};
 
-/// How long it is from one question for `/health` and `/readyz` to the next.
+/// The interval between two requests for `/health` and `/readyz`.
 const BETWEEN_ASKS: Duration = Duration::from_secs(1);
 
 impl Run {
-    /// Step 5.
+    /// Step 5: waits for the health paths, runs the ten checks, and samples the latency.
     pub(super) fn smoke(&self) -> Result<(), Interruption> {
         let start = Instant::now();
         self.await_health()?;
@@ -22,25 +25,25 @@ impl Run {
         self.step_ended(5, start)
     }
 
-    /// Stop rule 3: both paths are asked once a second until they answer 200.
+    /// Requests both paths of stop rule 3 once a second, until they answer 200 or the time limit is over.
     fn await_health(&self) -> Result<(), Interruption> {
         let first_asked = Instant::now();
         let limit = Duration::from_millis(self.job.options.health_timeout_ms);
-        let mut pending = vec![("gate.health", "/health"), ("gate.readyz", "/readyz")];
+        let mut pending = HealthPath::ALL.to_vec();
         for asks in 1.. {
-            let ids: Vec<&str> = pending.iter().map(|(id, _)| *id).collect();
+            let ids: Vec<StepId> = pending.iter().map(|path| StepId::Gate(*path)).collect();
             let completed = self.side_by_side(&self.invocations(&ids)?)?;
             let waited = first_asked.elapsed();
             let mut still = Vec::new();
-            for ((id, path), done) in pending.iter().zip(&completed) {
+            for (path, done) in pending.iter().zip(&completed) {
                 let http_status = self.http_status(done)?;
                 if http_status != "200" && waited < limit {
-                    still.push((*id, *path));
+                    still.push(*path);
                     continue;
                 }
                 self.note(EventKind::HealthAsked {
-                    id: (*id).to_owned(),
-                    path: (*path).to_owned(),
+                    id: StepId::Gate(*path),
+                    path: path.path().to_owned(),
                     asks,
                     http_status,
                     waited_ms: millis(waited),
@@ -58,14 +61,10 @@ impl Run {
         Ok(())
     }
 
-    /// The ten checks side by side, and what `jq` says of their answers.
+    /// Runs the ten checks in parallel, and evaluates their answers with `jq`.
     fn check(&self) -> Result<(), Interruption> {
-        let with_key = self.job.inputs.api_key.is_some();
-        let invocations: Vec<Invocation> = CHECKS
-            .iter()
-            .map(|check| self.invocation(&check_step(check, with_key), &[]))
-            .collect::<Result<_, Error>>()?;
-        let completed = self.side_by_side(&invocations)?;
+        let ids: Vec<StepId> = self.job.runbook.checks.iter().map(Check::id).collect();
+        let completed = self.side_by_side(&self.invocations(&ids)?)?;
         completed.iter().try_for_each(|done| self.record_facts(done))?;
         self.write_results()?;
         self.judge_bodies()?;
@@ -74,37 +73,39 @@ impl Run {
 
     fn judge_bodies(&self) -> Result<(), Interruption> {
         let tag = &self.job.inputs.target.image_tag;
-        let answered = |check: u8| {
+        let answered = |path: HealthPath| {
+            let number = self.job.runbook.check_of(path).map(|check| check.number);
             self.recorder.read(|run| {
-                run.checks.iter().any(|answer| answer.number == check && answer.transfer.http_status != "000")
+                let of_path = |answer: &&CheckRecord| Some(answer.number) == number;
+                run.checks.iter().find(of_path).is_some_and(|answer| answer.transfer.http_status != "000")
             })
         };
-        let ids: Vec<&str> = BODY_CHECKS
-            .iter()
-            .filter(|check| verdict::can_judge_body(check, tag) && answered(check.check))
-            .map(|check| check.id)
+        let judged = HealthPath::ALL.into_iter();
+        let ids: Vec<StepId> = judged
+            .filter(|path| verdict::can_judge_body(*path, tag) && answered(*path))
+            .map(StepId::Body)
             .collect();
         self.side_by_side(&self.invocations(&ids)?)?;
         Ok(())
     }
 
-    /// The runbook's latency figures need more than one sample; informational.
+    /// Samples the latency, because the runbook's figures need more than one sample; the result is
+    /// informational.
     fn sample_latency(&self) -> Result<(), Interruption> {
-        let ids: Vec<&str> = LATENCY_GROUPS.iter().map(|group| group.id).collect();
-        let invocations =
-            ids.iter().map(|id| self.invocation(step(id), &[])).collect::<Result<Vec<_>, _>>()?;
-        self.side_by_side(&invocations)?.iter().try_for_each(|done| self.record_facts(done))?;
+        let ids = LatencyGroupId::ALL.map(StepId::Latency);
+        let completed = self.side_by_side(&self.invocations(&ids)?)?;
+        completed.iter().try_for_each(|done| self.record_facts(done))?;
         Ok(())
     }
 
-    /// `results.json` and `http_samples.log`.
+    /// Writes `results.json` and `http_samples.log`.
     fn write_results(&self) -> Result<(), Interruption> {
         let answer = |outcome: &Outcome| self.tree.read(outcome.stdout.as_ref());
         let (results, samples) =
             self.recorder.read(|run| (documents::results(run), documents::http_samples(run, answer)));
-        self.tree.replace_text("smoke/results.json", &results).map_err(Error::from)?;
+        self.tree.replace("smoke/results.json", results.as_bytes()).map_err(Error::from)?;
         self.tree
-            .replace_text("smoke/http_samples.log", &samples.map_err(Error::from)?)
+            .replace("smoke/http_samples.log", samples.map_err(Error::from)?.as_bytes())
             .map_err(Error::from)?;
         Ok(())
     }

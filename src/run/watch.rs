@@ -1,3 +1,8 @@
+//! Watches the pods while the run deploys and tests (stop rule 2).
+//!
+//! A watch and a periodic list show the same pods, because a server that hangs leaves a watch silent. A
+//! failing pod is read when it is first shown, and that read decides whether the run stops.
+
 use std::io;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -11,19 +16,20 @@ use crate::events::{Conclusion, EventKind, Sighting};
 use crate::exec::Cancel;
 use crate::facts::pod_table::{self, PodRow, WatchRow};
 use crate::interpret::{self, CommandOutput, PodTracker, RowAction, SHOWN_GOING};
-use crate::runbook::step;
+use crate::runbook::StepId;
+use crate::session::Copies;
 use crate::verdict;
 
-/// How often the pods are listed beside the watch: a hung server blinds a watch for 45 s without a word.
+/// The interval of the periodic list: with a server that hangs, a watch is silent for 45 s.
 const LISTING: Duration = Duration::from_secs(10);
 
-/// How long a watch that was cut off is left alone before it is started again.
+/// The delay before a watch that the server ended is restarted.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// How long the first apply waits for the watch to show the pods that are there already.
+/// The longest wait, before the first apply, for the watch to show the existing pods.
 const FIRST_SIGHT: Duration = Duration::from_secs(5);
 
-/// What the watch and the listing beside it know together.
+/// The state that the watch and the periodic list share.
 #[derive(Default)]
 struct Sight {
     state: Mutex<Seen>,
@@ -32,13 +38,13 @@ struct Sight {
 
 #[derive(Default)]
 struct Seen {
-    /// How many rows of pods the watch has shown, each judged.
+    /// The number of pod rows that the watch has shown; each was judged.
     rows: usize,
     tracker: PodTracker,
 }
 
 impl Run {
-    /// Does `body` with an eye on every pod of the namespace (stop rule 2). What it sees stops `body`.
+    /// Runs `body` while all pods of the namespace are watched (stop rule 2); a failing pod stops `body`.
     pub(super) fn under_watch(
         &self,
         body: impl FnOnce() -> Result<(), Interruption>,
@@ -63,20 +69,22 @@ impl Run {
         })
     }
 
-    /// So that what the watch shows first is the state before the apply.
+    /// Waits until the watch has shown the existing pods, so that it shows the state before the apply first.
     fn await_first_sight(&self, sight: &Sight) {
         let there = self.recorder.read(|run| run.pods_before.as_ref().map_or(0, |(total, _)| *total));
         let seen = sight.state.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = sight.changed.wait_timeout_while(seen, FIRST_SIGHT, |seen| seen.rows < there);
     }
 
-    /// The watch; one that the server ends says nothing and exits 0, so it is started again.
+    /// Runs the watch, and restarts it when the server ends it, which exits 0 without a message.
     fn watch(&self, sight: &Sight) -> Result<(), Error> {
         loop {
-            let invocation = self.invocation(step("watch.pods"), &[])?;
+            let invocation = self.invocation(&StepId::WatchPods)?;
             let mut lines = Lines::new(|line: &str| self.take_watch_line(sight, line));
-            let done =
-                self.perform_call(&invocation, &mut lines, &[&*self.signals.first, &self.stop_watching])?;
+            let mut names = self.raw_names.writer(self.tree.patterns());
+            let copies = Copies { redacted: &mut lines, raw: &mut names };
+            let cancels = [&*self.signals.first, &self.stop_watching];
+            let done = self.perform_invocation(&invocation, copies, &cancels)?;
             if was_halted(&done) || self.stop_watching.wait(AGAIN) || self.signals.first.is_cancelled() {
                 return Ok(());
             }
@@ -91,17 +99,20 @@ impl Run {
     }
 
     fn list(&self, sight: &Sight, cancels: &[&Cancel]) -> Result<(), Error> {
-        let invocation = self.invocation(step("list.pods"), &[])?;
+        let invocation = self.invocation(&StepId::ListPods)?;
         let mut lines = Lines::new(|line: &str| match pod_table::list_row(line) {
-            Some(row) => self.look_at(sight, &row, "list.pods"),
+            Some(row) => self.look_at(sight, &row, StepId::ListPods),
             None => Ok(()),
         });
-        self.perform_call(&invocation, &mut lines, cancels)?;
+        let mut names = self.raw_names.writer(self.tree.patterns());
+        let copies = Copies { redacted: &mut lines, raw: &mut names };
+        self.perform_invocation(&invocation, copies, cancels)?;
         Ok(())
     }
 
-    /// A run that was long enough for the server to hang unnoticed ends with one more list: a hanging one is seen by
-    /// it, and only by it.
+    /// Lists the pods once more at the end of a run that was long enough for the server to hang unnoticed.
+    ///
+    /// Only this list reveals a server that hangs.
     fn last_look(&self, sight: &Sight, began: Instant) -> Result<(), Interruption> {
         if began.elapsed() >= LISTING {
             self.list(sight, &[&*self.signals.first, &self.stop])?;
@@ -111,14 +122,15 @@ impl Run {
 
     fn take_watch_line(&self, sight: &Sight, line: &str) -> Result<(), Error> {
         if let WatchRow::Pod(row) = pod_table::watch_row(line) {
-            self.look_at(sight, &row, "watch.pods")?;
+            self.look_at(sight, &row, StepId::WatchPods)?;
             sight.state.lock().unwrap_or_else(PoisonError::into_inner).rows += 1;
             sight.changed.notify_all();
         }
         Ok(())
     }
 
-    fn look_at(&self, sight: &Sight, row: &PodRow, command: &str) -> Result<(), Error> {
+    fn look_at(&self, sight: &Sight, row: &PodRow, command: StepId) -> Result<(), Error> {
+        interpret::refuse_in_row(row)?;
         let mut seen = sight.state.lock().unwrap_or_else(PoisonError::into_inner);
         let look = seen.tracker.look(row, &self.job.options.stop_on);
         if look == RowAction::None {
@@ -129,25 +141,25 @@ impl Run {
             pod: row.name.clone(),
             status: row.status.clone(),
             line: row.text.clone(),
-            command: command.to_owned(),
+            command,
             seen_at: self.recorder.clock.now(),
         };
         if look == RowAction::Going {
             self.note(EventKind::PodSeen(sighting.clone()))?;
-            let conclusion = Conclusion::RuledOut(format!("{command} {SHOWN_GOING}"));
+            let conclusion = Conclusion::RuledOut(format!("{} {SHOWN_GOING}", sighting.command));
             return self.note(EventKind::PodJudged { sighting, conclusion, container: None });
         }
         self.judge_sighting(&sighting)
     }
 
-    /// One look at the pod itself decides whether the line stops the run.
+    /// Reads the pod itself, which decides whether the row stops the run.
     fn judge_sighting(&self, sighting: &Sighting) -> Result<(), Error> {
-        // One after the other: a look and what was concluded from it stand together.
-        let turn = self.turns.of("judge");
-        let _mine = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // One at a time, so that a read and its conclusion are adjacent in the journal.
+        let _mine = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         self.note(EventKind::PodSeen(sighting.clone()))?;
-        let invocation = self.invocation(step("confirm.pod"), &[("POD", &sighting.pod)])?;
-        let done = self.perform_call(&invocation, &mut io::sink(), &[&*self.signals.first])?;
+        let invocation = self.invocation_about(&StepId::ConfirmPod, &[("POD", &sighting.pod)])?;
+        let copies = Copies { redacted: &mut io::sink(), raw: &mut io::sink() };
+        let done = self.perform_invocation(&invocation, copies, &[&*self.signals.first])?;
         let stdout = done.stdout(&self.tree)?;
         let look = interpret::look(&CommandOutput { outcome: &done.outcome, stdout: &stdout, stderr: &[] });
         let mut stops = false;
@@ -162,7 +174,7 @@ impl Run {
         Ok(())
     }
 
-    /// Judges again what was excused because the apply was still to come.
+    /// Judges the excused pods again; they were excused because the apply was still to come.
     pub(super) fn look_again_at_excused(&self) -> Result<(), Error> {
         let excused: Vec<Sighting> = self.recorder.read(|run| {
             let excused = |judged: &&crate::run_state::JudgedSighting| {
@@ -174,7 +186,7 @@ impl Run {
     }
 }
 
-/// Pulls a halt when it goes, also when a panic takes it: the scope waits for the watch before it passes one on.
+/// Cancels when it is dropped, also by a panic: the scope waits for the watch before it propagates the panic.
 struct PulledAtEnd<'a>(&'a Cancel);
 
 impl Drop for PulledAtEnd<'_> {

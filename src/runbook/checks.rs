@@ -1,156 +1,193 @@
-/// How many of the ten checks must pass, or stop rule 4 fires.
-pub const SMOKE_THRESHOLD: usize = 8;
+//! Reads the smoke checks from the document's table.
+//!
+//! A row that is not understood is a problem, and the table must agree with the list of step 5.
 
-/// One of the ten smoke checks (the runbook's Smoke Test Definition).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use super::reader::Problems;
+use super::{CheckNumber, Document, HealthPath, StepId};
+
+/// One of the smoke checks (the runbook's Smoke Test Definition).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// The runbook's number, from 1.
-    pub number: u8,
-    /// The path asked for with GET.
-    pub path: &'static str,
-    /// The statuses that pass without an API key.
-    pub accepts: &'static [&'static str],
-    /// The statuses that pass when the key was sent; empty: the key is not sent to this path.
-    pub accepts_with_key: &'static [&'static str],
-    /// The variable that holds the host it is asked of.
+    /// The runbook's number.
+    pub number: CheckNumber,
+    /// The path, which is requested with GET.
+    pub path: String,
+    /// The HTTP statuses that pass without an API key.
+    pub accepts: Vec<String>,
+    /// The HTTP statuses that pass with the key; if empty, the key is not sent to this path.
+    pub accepts_with_key: Vec<String>,
+    /// The variable that contains the base URL.
     pub base: &'static str,
     /// The runbook's note.
-    pub note: &'static str,
-}
-
-const fn expects_200(number: u8, path: &'static str, note: &'static str) -> Check {
-    Check { number, path, accepts: &["200"], accepts_with_key: &[], base: "STAGING_BASE_URL", note }
-}
-
-/// The ten checks, in the runbook's order.
-pub const CHECKS: &[Check] = &[
-    expects_200(1, "/health", "Always returns healthy (basic liveness)"),
-    expects_200(2, "/readyz", "Dependency check (503 if down)"),
-    expects_200(3, "/.well-known/openapi.json", "OpenAPI spec"),
-    expects_200(4, "/llms.txt", "AI tooling documentation"),
-    expects_200(5, "/api-docs", "Swagger UI (HTML)"),
-    expects_200(6, "/redoc", "ReDoc (HTML)"),
-    Check { base: "STAGING_METRICS_URL", ..expects_200(7, "/metrics", "Prometheus metrics (port 9090)") },
-    expects_200(8, "/pricing/ssot.json", "Pricing SSOT"),
-    expects_200(9, "/docs/quickstart.md", "Quickstart doc"),
-    Check {
-        accepts: &["401"],
-        accepts_with_key: &["200"],
-        ..expects_200(10, "/v1/runs", "401 if no auth, 200 if valid API key")
-    },
-];
-
-/// The id of the check with this number: `check.01`.
-pub fn check_id(number: u8) -> String {
-    format!("check.{number:02}")
+    pub note: String,
 }
 
 impl Check {
-    /// The id of its command and of its row: `check.01`.
-    pub fn id(&self) -> String {
-        check_id(self.number)
+    /// Returns the id of its step: `check.01`.
+    pub fn id(&self) -> StepId {
+        StepId::Check(self.number)
     }
 
-    /// The one with this number.
-    pub fn numbered(number: u8) -> Option<&'static Self> {
-        CHECKS.iter().find(|check| check.number == number)
-    }
-
-    /// Whether the API key is sent with it, if there is one.
+    /// Returns whether the request contains the API key, if the run has one.
     pub fn takes_key(&self) -> bool {
         !self.accepts_with_key.is_empty()
     }
 
-    /// The statuses that pass, with or without a key.
-    pub fn accepted(&self, with_key: bool) -> &'static [&'static str] {
-        if with_key && self.takes_key() { self.accepts_with_key } else { self.accepts }
+    /// Returns the HTTP statuses that pass, with or without a key.
+    pub fn accepted(&self, with_key: bool) -> &[String] {
+        if with_key && self.takes_key() { &self.accepts_with_key } else { &self.accepts }
     }
 
-    /// The name in `smoke/results.json`; that of check 10 says when no key was sent.
+    /// Returns the name in `smoke/results.json`, with a suffix if the check takes a key and the run has none.
     pub fn name(&self, with_key: bool) -> String {
         let suffix = if self.takes_key() && !with_key { " (unauthenticated)" } else { "" };
         format!("GET {}{suffix}", self.path)
     }
 
-    /// The name of the file its answer is kept in: `01-health.http`.
+    /// Returns the name of the file with its response: `01-health.http`.
     pub fn file_name(&self) -> String {
         let name: String =
             self.path.trim_start_matches(['/', '.']).replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        format!("{:02}-{name}.http", self.number)
+        format!("{:02}-{name}.http", self.number.get())
     }
 }
 
-/// A success criterion about the body of an answer, decided by `jq -e` on the recorded answer.
-#[derive(Debug, Clone, Copy)]
-pub struct BodyCheck {
-    /// The id of its command, `body.health`.
-    pub id: &'static str,
-    /// The criterion it decides.
-    pub criterion: &'static str,
-    /// The check whose answer is read.
-    pub check: u8,
-    /// Whether it compares the version, which the tag `latest` does not tell.
-    pub needs_version: bool,
+/// The heading of the table, up to the number of its rows.
+const HEADING: &str = "### Test Suite (";
+
+/// The names of the table's columns.
+const COLUMNS: [&str; 5] = ["#", "Method", "Endpoint", "Expected Status", "Notes"];
+
+/// Reads the table's rows.
+pub(super) fn read(document: &Document, problems: &mut Problems<'_>) -> Vec<Check> {
+    let Some(section) = document.section_starting(HEADING) else {
+        problems.add(None, format!("there is no section {HEADING}N Checks)"));
+        return Vec::new();
+    };
+    let mut rows = section.lines().filter(|line| line.starts_with('|'));
+    if rows.next().map(cells).as_deref() != Some(&COLUMNS) {
+        problems.add(Some(section), format!("the columns of the table are not {}", COLUMNS.join(", ")));
+        return Vec::new();
+    }
+    let mut checks = Vec::<Check>::new();
+    for row in rows.filter(|row| !row.starts_with("|-")) {
+        match check(&cells(row)) {
+            Ok(check) if checks.last().is_some_and(|last| last.number >= check.number) => {
+                problems.add(Some(row), "its number does not follow on the one before".to_owned());
+            }
+            Ok(check) => checks.push(check),
+            Err(why) => problems.add(Some(row), why),
+        }
+    }
+    for path in HealthPath::ALL.map(HealthPath::path) {
+        if !checks.iter().any(|check| check.path == path) {
+            problems.add(Some(section), format!("there is no check of {path}"));
+        }
+    }
+    let told = section.lines().next().and_then(|line| line.strip_prefix(HEADING)?.strip_suffix(" Checks)"));
+    if told != Some(&checks.len().to_string()) {
+        problems.add(Some(section), format!("the table has {} checks", checks.len()));
+    }
+    compare_with_the_list(document, &checks, problems);
+    checks
 }
 
-/// The two criteria about bodies.
-pub const BODY_CHECKS: &[BodyCheck] = &[
-    BodyCheck { id: "body.health", criterion: "health-body", check: 1, needs_version: true },
-    BodyCheck { id: "body.readyz", criterion: "readyz-body", check: 2, needs_version: false },
-];
-
-/// A group of paths whose latency the runbook gives a limit for (informational).
-#[derive(Debug, Clone, Copy)]
-pub struct LatencyGroup {
-    /// The id of the command that samples it.
-    pub id: &'static str,
-    /// Its name on the screen.
-    pub name: &'static str,
-    /// The limit for the 95th percentile, in ms.
-    pub limit_ms: u64,
+/// Compares the table with the list of the checks in step 5, by number and path.
+fn compare_with_the_list(document: &Document, checks: &[Check], problems: &mut Problems<'_>) {
+    let Some(section) = document.section_starting("### 5. ") else {
+        problems.add(None, "there is no section ### 5. …".to_owned());
+        return;
+    };
+    let behind = section.lines().skip_while(|line| !line.starts_with("**Smoke Test Suite**")).skip(1);
+    let listed: Vec<&str> = behind.take_while(|line| !line.is_empty()).collect();
+    if !listed.is_empty() && listed.len() != checks.len() {
+        problems.add(
+            Some(section),
+            format!("the table has {} checks, and {} are listed", checks.len(), listed.len()),
+        );
+    }
+    for (line, check) in listed.iter().zip(checks) {
+        if !line.starts_with(&format!("{}. GET {} (", check.number.get(), check.path)) {
+            problems.add(Some(line), format!("the table's check is GET {}", check.path));
+        }
+    }
 }
 
-/// The runbook's Latency Threshold.
-pub const LATENCY_GROUPS: &[LatencyGroup] = &[
-    LatencyGroup { id: "latency.health", name: "health, readyz", limit_ms: 500 },
-    LatencyGroup { id: "latency.docs", name: "openapi, docs", limit_ms: 1000 },
-];
+fn cells(row: &str) -> Vec<&str> {
+    row.trim_matches('|').split('|').map(str::trim).collect()
+}
+
+fn check(cells: &[&str]) -> Result<Check, String> {
+    let [number, method, path, statuses, note] = cells else {
+        return Err(format!("a row has {} cells", COLUMNS.len()));
+    };
+    if *method != "GET" {
+        return Err(format!("{method}: only GET is asked"));
+    }
+    let number = number.parse().ok().and_then(|number| CheckNumber::new(number).ok());
+    let number = number.ok_or("its number is none from 1 to 99")?;
+    if !is_path(path) {
+        return Err(format!("{path} is no path: letters, digits and ._~- between single /"));
+    }
+    let statuses: Vec<String> = statuses.split(" or ").map(str::to_owned).collect();
+    if !statuses.iter().all(|status| status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err("a status has three digits, and ` or ` between two".to_owned());
+    }
+    let (accepts, accepts_with_key) = match &statuses[..] {
+        [without, with] if *note == format!("{without} if no auth, {with} if valid API key") => {
+            (vec![without.clone()], vec![with.clone()])
+        }
+        _ => (statuses, Vec::new()),
+    };
+    let base = if note.contains("(port ") { "STAGING_METRICS_URL" } else { "STAGING_BASE_URL" };
+    Ok(Check { number, path: (*path).to_owned(), accepts, accepts_with_key, base, note: (*note).to_owned() })
+}
+
+fn is_path(path: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || "._~-/".contains(c);
+    path.starts_with('/') && path.chars().all(inside) && !path.contains("//") && !path.contains("..")
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn checks_are_the_runbooks_table() {
-        let table = super::super::document::section("### Test Suite (10 Checks)").unwrap();
-        let rows: Vec<Vec<&str>> = table
-            .lines()
-            .filter(|line| line.starts_with("| ") && !line.starts_with("| #"))
-            .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
-            .collect();
-        assert_eq!(rows.len(), CHECKS.len());
-        for (row, check) in rows.iter().zip(CHECKS) {
-            assert_eq!(row[0], check.number.to_string());
-            assert_eq!(row[1], "GET");
-            assert_eq!(row[2], check.path);
-            let statuses: Vec<&str> = check.accepts.iter().chain(check.accepts_with_key).copied().collect();
-            assert_eq!(row[3], statuses.join(" or "));
-            assert_eq!(row[4], check.note);
-        }
+    fn a_row_is_a_check() {
+        let check =
+            check(&["10", "GET", "/v1/runs", "401 or 200", "401 if no auth, 200 if valid API key"]).unwrap();
+        assert_eq!(check.name(false), "GET /v1/runs (unauthenticated)");
+        assert_eq!(
+            (check.accepted(false), check.accepted(true)),
+            (&["401".to_owned()][..], &["200".to_owned()][..])
+        );
+        let either = super::check(&["3", "GET", "/.well-known/a.json", "200 or 302", "moved"]).unwrap();
+        assert_eq!(either.accepted(true), ["200", "302"]);
+        assert_eq!(either.file_name(), "03-well-known-a-json.http");
+        assert_eq!(
+            super::check(&["7", "GET", "/metrics", "200", "(port 9090)"]).unwrap().base,
+            "STAGING_METRICS_URL"
+        );
     }
 
     #[test]
-    fn latency_limits_are_the_runbooks() {
-        for group in LATENCY_GROUPS {
-            let words = format!("p95 < {}ms for {}", group.limit_ms, group.name.replace(", ", "/"));
-            assert!(super::super::document::TEXT.contains(&words), "{words}");
+    fn other_rows_are_refused() {
+        for cells in [
+            ["1", "POST", "/a", "200", ""],
+            ["0", "GET", "/a", "200", ""],
+            ["100", "GET", "/a", "200", ""],
+            ["1", "GET", "a", "200", ""],
+            ["1", "GET", "/a b", "200", ""],
+            ["1", "GET", "/$(id)", "200", ""],
+            ["1", "GET", "//evil", "200", ""],
+            ["1", "GET", "/../a", "200", ""],
+            ["1", "GET", "/a?b", "200", ""],
+            ["1", "GET", "/a", "2xx", ""],
+            ["1", "GET", "/a", "", ""],
+            ["1", "GET", "/a", "200,302", ""],
+        ] {
+            assert!(check(&cells).is_err(), "{cells:?}");
         }
-    }
-
-    #[test]
-    fn answers_are_kept_under_speaking_names() {
-        assert_eq!(CHECKS[0].file_name(), "01-health.http");
-        assert_eq!(CHECKS[2].file_name(), "03-well-known-openapi-json.http");
-        assert_eq!(CHECKS[9].name(false), "GET /v1/runs (unauthenticated)");
+        assert!(check(&["1", "GET", "/a", "200"]).is_err());
     }
 }

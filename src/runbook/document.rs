@@ -1,49 +1,107 @@
-//! The runbook's own document, compiled in, and how to quote it.
+//! The text of a runbook's document, and quotes from it.
+//!
+//! Quotes are slices of the text, so each has a line number.
 
-/// The whole of `RUNBOOK.md`.
-pub const TEXT: &str = include_str!("RUNBOOK.md");
+use std::fmt;
 
-/// The document's id, e.g. `DP-STAGING-DRY-RUN-v0.4`.
-pub fn id() -> &'static str {
-    TEXT.lines().find_map(|line| line.strip_prefix("Doc ID: ")).unwrap_or("unknown").trim()
+/// The document that this program carries out unless another one is given.
+pub const BUILT_IN: &str = include_str!("RUNBOOK.md");
+
+/// The text of a runbook, in Markdown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Document {
+    text: String,
 }
 
-/// A heading and what stands under it, up to the next heading of the same or a higher rank.
-///
-/// `heading` is the heading's line as it stands, e.g. `### 2. Deploy to Staging`.
-pub fn section(heading: &str) -> Option<&'static str> {
-    let start = line_starts().find(|&at| TEXT[at..].lines().next() == Some(heading))?;
-    let rank = rank(heading)?;
-    let mut fenced = false;
-    let mut end = TEXT.len();
-    for at in line_starts().filter(|&at| at > start) {
-        let line = TEXT[at..].lines().next().unwrap_or_default();
-        if line.starts_with("```") {
-            fenced = !fenced;
-        }
-        if !fenced && (line == "---" || self::rank(line).is_some_and(|other| other <= rank)) {
-            end = at;
-            break;
-        }
+impl Document {
+    /// Returns the document with this text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
     }
-    Some(TEXT[start..end].trim_end())
+
+    /// Returns the whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the document's id, such as `DP-STAGING-DRY-RUN-v0.4`; `unknown` without one.
+    pub fn id(&self) -> &str {
+        self.text.lines().find_map(|line| line.strip_prefix("Doc ID: ")).unwrap_or("unknown").trim()
+    }
+
+    /// Returns a heading and its section, up to the next heading of the same or a higher rank.
+    ///
+    /// `heading` is the whole line of the heading, such as `### 2. Deploy to Staging`.
+    pub fn section(&self, heading: &str) -> Option<&str> {
+        self.section_where(|line| line == heading)
+    }
+
+    /// Returns a [`section`](Self::section) by the start of its heading, such as `### 2. `.
+    pub fn section_starting(&self, start: &str) -> Option<&str> {
+        self.section_where(|line| line.starts_with(start))
+    }
+
+    fn section_where(&self, is_heading: impl Fn(&str) -> bool) -> Option<&str> {
+        let text = self.text.as_str();
+        let line = |at: usize| text[at..].lines().next().unwrap_or_default();
+        let (mut fenced, mut start) = (false, None);
+        for at in line_starts(text) {
+            let line = line(at);
+            if line.starts_with("```") {
+                fenced = !fenced;
+            }
+            match start {
+                _ if fenced => {}
+                None if is_heading(line) => start = Some((at, rank(line)?)),
+                Some((from, above)) if line == "---" || rank(line).is_some_and(|rank| rank <= above) => {
+                    return Some(text[from..at].trim_end());
+                }
+                _ => {}
+            }
+        }
+        start.map(|(from, _)| text[from..].trim_end())
+    }
+
+    /// Returns the first line that contains `words`, without its list marker.
+    pub fn line_with(&self, words: &str) -> Option<&str> {
+        self.text.lines().find(|line| line.contains(words)).map(item)
+    }
+
+    /// Returns the number of the line, from 1, in which a part of this document begins.
+    pub fn line_number(&self, part: &str) -> Option<usize> {
+        let at = (part.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize)?;
+        Some(self.text.get(..at)?.matches('\n').count() + 1)
+    }
 }
 
-/// The texts of the `bash` code blocks of a section, in their order.
-pub fn code_blocks(section: &'static str) -> impl Iterator<Item = &'static str> {
+/// Prints the id and the length only, since a document is long.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({:?}, {} bytes)", self.id(), self.text.len())
+    }
+}
+
+/// Returns the `bash` code blocks of a section, in order.
+pub(super) fn code_blocks(section: &str) -> impl Iterator<Item = &str> {
     section.split("```bash\n").skip(1).filter_map(|rest| rest.split("\n```").next())
 }
 
-/// The one line of the document that holds `words`, without its list marker.
-pub fn line_with(words: &str) -> Option<&'static str> {
-    let line = TEXT.lines().find(|line| line.contains(words))?.trim_start();
-    let line = line.strip_prefix("- [ ] ").unwrap_or(line);
-    let unnumbered = line.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(". ");
-    Some(unnumbered.unwrap_or(line))
+/// Returns the items of the list after a line that begins with `label`, without their markers.
+pub(super) fn list_after<'a>(section: &'a str, label: &str) -> Vec<&'a str> {
+    let behind = section.lines().skip_while(|line| !line.starts_with(label)).skip(1);
+    behind.take_while(|line| !line.is_empty()).map(item).collect()
 }
 
-fn line_starts() -> impl Iterator<Item = usize> {
-    std::iter::once(0).chain(TEXT.match_indices('\n').map(|(at, _)| at + 1))
+/// Returns a line without its list marker: `- [ ] `, `- `, `1. `.
+pub(super) fn item(line: &str) -> &str {
+    let line = line.trim_start();
+    let line = line.strip_prefix("- [ ] ").or_else(|| line.strip_prefix("- ")).unwrap_or(line);
+    let unnumbered = line.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(". ");
+    unnumbered.unwrap_or(line)
+}
+
+fn line_starts(text: &str) -> impl Iterator<Item = usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1))
 }
 
 fn rank(line: &str) -> Option<usize> {
@@ -57,15 +115,27 @@ mod tests {
 
     #[test]
     fn quotes_the_document() {
-        assert_eq!(id(), "DP-STAGING-DRY-RUN-v0.4");
-        let rollout = section("### 3. Wait for Rollout").unwrap();
+        let document = Document::new(BUILT_IN);
+        assert_eq!(document.id(), "DP-STAGING-DRY-RUN-v0.4");
+        let rollout = document.section("### 3. Wait for Rollout").unwrap();
         assert!(rollout.ends_with("\"successfully rolled out\""), "{rollout}");
+        assert_eq!(document.line_number(rollout), Some(106));
         assert_eq!(code_blocks(rollout).count(), 1);
-        assert!(section("## Step-by-Step Procedure").unwrap().contains("### 5. Execute Smoke Tests"));
+        assert_eq!(document.section_starting("### 3. "), Some(rollout));
+        assert!(
+            document.section("## Step-by-Step Procedure").unwrap().contains("### 5. Execute Smoke Tests")
+        );
         assert_eq!(
-            line_with("CrashLoopBackOff` or `Error"),
+            document.line_with("CrashLoopBackOff` or `Error"),
             Some("Any pod in `CrashLoopBackOff` or `Error` state")
         );
-        assert_eq!(line_with("10/10 checks PASS"), Some("10/10 checks PASS"));
+        assert_eq!(document.line_with("10/10 checks PASS"), Some("10/10 checks PASS"));
+    }
+
+    #[test]
+    fn a_heading_in_a_code_block_is_none() {
+        let document = Document::new("## A\n```bash\n## B\n---\n```\nend\n## B\nrest");
+        assert_eq!(document.section("## B"), Some("## B\nrest"));
+        assert!(document.section("## A").unwrap().ends_with("end"));
     }
 }

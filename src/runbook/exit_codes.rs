@@ -1,15 +1,17 @@
-/// What an exit status of `staging-dry-run` means.
+//! The exit codes of the program, with their meanings.
+
+/// An exit code of `staging-dry-run`, with its meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct ExitCode {
     /// The id for `explain`.
     pub id: &'static str,
-    /// The status; a signal's is 128 and its number.
+    /// The exit code; for a signal, 128 plus its number.
     pub code: u8,
-    /// What it means.
+    /// The meaning.
     pub meaning: &'static str,
 }
 
-/// Every exit status there is.
+/// Every exit code.
 pub const EXIT_CODES: &[ExitCode] = &[
     ExitCode {
         id: "exit-0",
@@ -35,7 +37,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
     ExitCode { id: "exit-128", code: 128, meaning: "128 and n: ended by signal n" },
 ];
 
-/// The exit status of what a signal ended, as a shell tells it.
+/// Returns the exit code of a process that a signal ended, as a shell reports it.
 pub fn exit_of_signal(signal: i32) -> u8 {
     128u8.saturating_add(u8::try_from(signal).unwrap_or_default())
 }

@@ -1,27 +1,124 @@
-//! The runbook as rows: what is run, what is asked for, what stops a run, and what makes it a success.
+//! The runbook as a value: its steps, its checks, its stop rules and its success criteria.
 //!
-//! A row holds the runbook's command *as text with its variables*. `run`, `plan`, `explain` and every `cmd.txt`
-//! read these rows; a test compares them with the code blocks of [`document::TEXT`].
+//! A [`Runbook`] is read from a [`Document`], and from nothing else. A run reads it once, stores the
+//! document's text as evidence, and decides by it. `verify` and `replay` read it again from that evidence. A
+//! step contains the runbook's command *with its variables*; `run`, `plan`, `explain` and every `cmd.txt` use
+//! these steps.
+//!
+//! Invariants: each step's [`Effect`](crate::command::Effect) is computed from its own words, and a step that
+//! is derived from an apply only reads or is a server-side dry run. A document that violates them is refused.
 
 mod checks;
-mod deployments;
-pub mod document;
+mod derived;
+mod document;
 mod evidence_files;
 mod exit_codes;
-mod order;
+mod own_steps;
 mod permissions;
+mod procedure;
+mod reader;
+mod sentences;
 mod step;
-mod steps;
+mod step_id;
+#[cfg(test)]
+mod tests;
 mod troubleshooting;
 
-pub use checks::{
-    BODY_CHECKS, BodyCheck, CHECKS, Check, LATENCY_GROUPS, LatencyGroup, SMOKE_THRESHOLD, check_id,
-};
-pub use deployments::{DEPLOYMENTS, Deployment};
-pub use evidence_files::{EVIDENCE_FILES, EvidenceFile};
+pub use checks::Check;
+pub use document::{BUILT_IN, Document};
+pub use evidence_files::EvidenceFile;
 pub use exit_codes::{EXIT_CODES, ExitCode, exit_of_signal};
-pub use order::{in_order, place};
-pub use permissions::{PERMISSIONS, Permission, step_for};
-pub use step::{HEALTH_TIMEOUT, Keep, Limit, Phase, ROLLOUT_TIMEOUT, Step};
-pub use steps::{STEPS, check_step, guard_step, render_step, step};
-pub use troubleshooting::{TROUBLESHOOTING, Trouble};
+pub use permissions::Permission;
+pub use procedure::Deployment;
+pub use reader::{DocumentProblem, NotARunbook};
+pub use sentences::LatencyGroup;
+pub use step::{Keep, Limit, Phase, Step};
+pub use step_id::{
+    CheckNumber, DeploymentId, HealthPath, LatencyGroupId, PermissionId, ShownBy, StepId, UnknownStep,
+    VersionedTool,
+};
+pub use troubleshooting::{TROUBLESHOOTING, TroubleshootingEntry};
+
+/// A runbook that can be carried out.
+///
+/// The default one has no steps: it belongs to a run whose document is not recorded yet.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Runbook {
+    /// The document that it was read from.
+    pub document: Document,
+    /// The Deployments that are applied and waited for, in the document's order.
+    pub deployments: Vec<Deployment>,
+    /// The timeout of each rollout, as kubectl parses it: `5m`.
+    pub rollout_timeout: String,
+    /// The time limit for `/health` and `/readyz` to answer 200, in ms (stop rule 3).
+    pub health_timeout_ms: u64,
+    /// The smoke checks, in the document's order.
+    pub checks: Vec<Check>,
+    /// The number of checks that must pass; with fewer, stop rule 4 fires.
+    pub smoke_threshold: usize,
+    /// The latency limits.
+    pub latency_groups: Vec<LatencyGroup>,
+    /// The words of the four stop rules.
+    pub stop_rules: Vec<String>,
+    /// The words of the success criteria.
+    pub criteria: Vec<String>,
+    /// The files of the Evidence Checklist.
+    pub evidence_files: Vec<EvidenceFile>,
+    /// The permissions that a run needs.
+    pub permissions: Vec<Permission>,
+    /// Every command of a run, in its order.
+    pub steps: Vec<Step>,
+}
+
+impl Runbook {
+    /// Reads the runbook of a document.
+    ///
+    /// # Errors
+    /// When a part is not understood, or would change the cluster where it must not.
+    pub fn read(document: &Document) -> Result<Self, NotARunbook> {
+        reader::read(document)
+    }
+
+    /// Reads the built-in runbook.
+    ///
+    /// # Errors
+    /// As in [`read`](Self::read): an error in an edited document is reported at the next start.
+    pub fn built_in() -> Result<Self, NotARunbook> {
+        Self::read(&Document::new(BUILT_IN))
+    }
+
+    /// Returns a step by its id; `None` if this runbook has no such step.
+    pub fn step(&self, id: &StepId) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == *id)
+    }
+
+    /// Returns the position of a step among all steps; `usize::MAX` if this runbook has no such step.
+    pub fn place(&self, id: &StepId) -> usize {
+        self.steps.iter().position(|step| step.id == *id).unwrap_or(usize::MAX)
+    }
+
+    /// Returns the check with this number.
+    pub fn check(&self, number: CheckNumber) -> Option<&Check> {
+        self.checks.iter().find(|check| check.number == number)
+    }
+
+    /// Returns the check of this path.
+    pub fn check_of(&self, path: HealthPath) -> Option<&Check> {
+        self.checks.iter().find(|check| check.path == path.path())
+    }
+
+    /// Returns the Deployment with this id.
+    pub fn deployment(&self, id: &DeploymentId) -> Option<&Deployment> {
+        self.deployments.iter().find(|deployment| deployment.id == *id)
+    }
+
+    /// Returns the Deployment that a manifest must contain.
+    pub fn deployment_in(&self, manifest: &str) -> Option<&Deployment> {
+        self.deployments.iter().find(|deployment| deployment.manifest == manifest)
+    }
+
+    /// Returns the steps of all checks; `None` without checks.
+    pub fn all_checks(&self) -> Option<ShownBy> {
+        Some(ShownBy::Steps(self.checks.first()?.id(), self.checks.last()?.id()))
+    }
+}

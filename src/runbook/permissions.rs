@@ -1,24 +1,24 @@
-use super::{Keep, Limit, Phase, Step};
-use crate::events::Effect;
+//! The permissions that a run needs and that no other command of the preflight proves.
 
-/// One permission the run needs, asked for with `kubectl auth can-i` before anything is changed.
+use super::{PermissionId, UnknownStep};
+
+/// A permission that the run needs, checked with `kubectl auth can-i` before any change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permission {
-    /// The id of the command that asks: `can-i.get-pods-log`.
-    pub id: String,
-    /// What stands after `can-i`, with the runbook's variables.
+    /// The second part of the id of its step.
+    pub id: PermissionId,
+    /// The words after `can-i`, with the runbook's variables.
     pub question: String,
-    /// What needs it.
-    pub needed_for: String,
+    /// The part of the run that needs it.
+    pub needed_for: &'static str,
 }
 
-/// The permissions that no other command of the preflight shows to be there: the words after `can-i`, and what
-/// needs them.
+/// The permissions that no other command of the preflight proves: the words after `can-i`, and their purpose.
 ///
-/// Listing is shown by `status_before.txt`, and what `kubectl apply` needs for each kind by the server-side dry
-/// run, which asks for the same verbs. `get pods --subresource=log` is the only right spelling: `pods/log` means
-/// a pod *named* log.
-pub const PERMISSIONS: &[(&str, &str)] = &[
+/// `status_before.txt` proves listing. The server-side dry run proves the permissions of `kubectl apply` for
+/// each kind, since it needs the same verbs. Only `get pods --subresource=log` is the right spelling:
+/// `pods/log` means a pod *named* log.
+const NEEDED: &[(&str, &str)] = &[
     ("get deployments.apps", "kubectl rollout status (step 3)"),
     ("watch deployments.apps", "kubectl rollout status (step 3)"),
     ("get pods", "confirming a failing pod (stop rule 2)"),
@@ -29,36 +29,18 @@ pub const PERMISSIONS: &[(&str, &str)] = &[
     ("list replicasets.apps", "kubectl describe (on STOP), which prints less without a word if it may not"),
 ];
 
-impl Permission {
-    /// The rows of [`PERMISSIONS`], each with its id.
-    pub fn required() -> Vec<Self> {
-        PERMISSIONS
-            .iter()
-            .map(|&(words, needed_for)| Self {
-                id: id(words),
-                question: format!("{words} -n \"$STAGING_NAMESPACE\""),
-                needed_for: needed_for.to_owned(),
-            })
-            .collect()
-    }
+/// Returns every permission with its id.
+pub(super) fn needed() -> Result<Vec<Permission>, UnknownStep> {
+    let permission = |&(words, needed_for): &(&str, &'static str)| {
+        Ok(Permission { id: id(words)?, question: format!("{words} -n \"$STAGING_NAMESPACE\""), needed_for })
+    };
+    NEEDED.iter().map(permission).collect()
 }
 
-/// The command that asks for a permission.
-pub fn step_for(permission: &Permission) -> Step {
-    Step {
-        id: permission.id.clone().into(),
-        phase: Phase::Preflight,
-        heading: None,
-        effect: Effect::Reads,
-        text: format!("kubectl --context=\"$STAGING_CONTEXT\" auth can-i {}", permission.question).into(),
-        keep: Keep::Own,
-        limit: Limit::Quick,
-        why: "a required permission is there before anything is changed",
-    }
-}
-
-fn id(words: &str) -> String {
+/// Returns the id: `get-pods-log` for `get pods --subresource=log`, `get-deployments` for `get
+/// deployments.apps`.
+fn id(words: &str) -> Result<PermissionId, UnknownStep> {
     let resource = words.replace("--subresource=", "");
     let short = resource.split('.').next().unwrap_or_default();
-    format!("can-i.{}", short.replace(' ', "-"))
+    PermissionId::new(&short.replace(' ', "-"))
 }

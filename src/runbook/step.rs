@@ -1,14 +1,13 @@
-//! What a row of the runbook is.
+//! A step: a command of the runbook with everything that a run needs to execute and record it.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::CHECKS;
-use crate::events::Effect;
+use super::StepId;
+use crate::command::{CommandLine, Effect};
 
-/// The folder of the evidence tree a command belongs to.
+/// The directory of the evidence tree that a command belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
@@ -18,7 +17,7 @@ pub enum Phase {
     Deploy,
     /// Step 5.
     Smoke,
-    /// Action on STOP.
+    /// The action on STOP.
     #[serde(rename = "dump_logs")]
     Dump,
 }
@@ -27,7 +26,7 @@ impl Phase {
     /// Every phase, in the order of the run.
     pub const ALL: [Self; 4] = [Self::Preflight, Self::Deploy, Self::Smoke, Self::Dump];
 
-    /// Its folder's name.
+    /// Returns the name of its directory.
     pub fn folder(self) -> &'static str {
         match self {
             Self::Preflight => "preflight",
@@ -38,66 +37,41 @@ impl Phase {
     }
 }
 
-/// Where a command's output is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The files for a command's output.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keep {
-    /// In files of its own: `<phase>/out/ID.out` and `.err`.
+    /// Its own files: `<phase>/out/ID.out` and `.err`.
     Own,
-    /// In `deploy/stdout.log` and `deploy/stderr.log`, one after the other.
+    /// `deploy/stdout.log` and `deploy/stderr.log`, one command after the other.
     DeployLog,
-    /// Standard output in this file, standard error in `<phase>/out/ID.err`.
-    File(&'static str),
-    /// Standard output in `smoke/responses/`, under the check's own name.
-    Response,
-    /// Nowhere: it may hold a password. What is kept is the fact read from it.
+    /// This file for standard output, and `<phase>/out/ID.err` for standard error.
+    File(String),
+    /// No file for standard output, since it may contain a password; only the fact that is read from it is
+    /// recorded.
     Nowhere,
 }
 
-/// How long each `rollout status` of step 3 waits, unless it is said otherwise, as kubectl takes it.
-pub const ROLLOUT_TIMEOUT: &str = "5m";
-
-/// How long `/health` and `/readyz` may take to answer 200, unless it is said otherwise (stop rule 3).
-pub const HEALTH_TIMEOUT: &str = "2m";
-
-/// How long a command may take before we end it.
+/// The time limit of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// A question to the API server: 30 s.
+    /// A request to the API server: 30 s.
     Quick,
-    /// A confirmation that a decision waits for: 2 s.
+    /// A confirmation on which a decision waits: 2 s.
     Confirm,
     /// An apply: 2 minutes.
     Apply,
-    /// The rollout's own timeout and 30 s.
+    /// The rollout's own timeout plus 30 s.
     Rollout,
     /// One request of curl, whose own limit is 10 s: 15 s.
     Request,
     /// Twenty requests of curl: 4 minutes.
     Samples,
-    /// As long as the run holds it.
+    /// Until the run ends the command, at most 24 hours.
     Run,
 }
 
-impl Step {
-    /// Where its standard output and its standard error go, as paths below the evidence folder; `None`: nowhere.
-    pub fn files(&self) -> (Option<String>, String) {
-        let own = |end: &str| format!("{}/out/{}.{end}", self.phase.folder(), self.id);
-        let stdout = match self.keep {
-            Keep::Own => Some(own("out")),
-            Keep::DeployLog => return (Some("deploy/stdout.log".to_owned()), "deploy/stderr.log".to_owned()),
-            Keep::File(file) => Some(file.to_owned()),
-            Keep::Response => {
-                let check = CHECKS.iter().find(|check| check.id() == self.id);
-                check.map(|check| format!("smoke/responses/{}", check.file_name()))
-            }
-            Keep::Nowhere => None,
-        };
-        (stdout, own("err"))
-    }
-}
-
 impl Limit {
-    /// How long that is; `rollout` is the rollout's own timeout.
+    /// Returns the time limit; `rollout` is the rollout's own timeout.
     pub fn deadline(self, rollout: Duration) -> Duration {
         match self {
             Self::Quick => Duration::from_secs(30),
@@ -111,23 +85,55 @@ impl Limit {
     }
 }
 
-/// One row: a command of the runbook, or one of ours beside it.
+/// One step: a command of the runbook, or one of the program's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// Its name in the journal, the manifest and `cmd.txt`.
-    pub id: Cow<'static, str>,
-    /// The folder it belongs to.
+    /// Its id.
+    pub id: StepId,
+    /// The phase, which is the directory of its output.
     pub phase: Phase,
-    /// The runbook's heading it stands under, word for word; `None`: it is ours.
-    pub heading: Option<&'static str>,
-    /// What it does to the cluster.
+    /// The runbook's heading above it, word for word; `None` if it is not from the document.
+    pub heading: Option<String>,
+    /// The command with its variables.
+    pub line: CommandLine,
+    /// The command that sends the API key; `None` if it never does.
+    pub line_with_key: Option<CommandLine>,
+    /// The effect on the cluster, by [its own words](CommandLine::effect).
     pub effect: Effect,
-    /// The command as text with its variables.
-    pub text: Cow<'static, str>,
-    /// Where what it prints is kept.
+    /// The files for its output.
     pub keep: Keep,
-    /// How long it may take.
+    /// The time limit.
     pub limit: Limit,
-    /// What it is there for.
-    pub why: &'static str,
+    /// The purpose.
+    pub why: String,
+}
+
+impl Step {
+    /// Returns the command of a run with or without an API key.
+    pub fn line(&self, with_key: bool) -> &CommandLine {
+        self.line_with_key.as_ref().filter(|_| with_key).unwrap_or(&self.line)
+    }
+
+    /// Returns whether the command is about a pod that the run saw: `$POD` is its name.
+    pub fn is_about_a_pod(&self) -> bool {
+        self.line.variables().contains("POD")
+    }
+
+    /// Returns whether this program is the first one of the command.
+    pub fn runs(&self, program: &str) -> bool {
+        self.line.programs().next() == Some(program)
+    }
+
+    /// Returns the files for standard output (`None` if it is not stored) and standard error, below the
+    /// evidence directory.
+    pub fn files(&self) -> (Option<String>, String) {
+        let own = |end: &str| format!("{}/out/{}.{end}", self.phase.folder(), self.id);
+        let stdout = match &self.keep {
+            Keep::Own => Some(own("out")),
+            Keep::DeployLog => return (Some("deploy/stdout.log".to_owned()), "deploy/stderr.log".to_owned()),
+            Keep::File(file) => Some(file.clone()),
+            Keep::Nowhere => None,
+        };
+        (stdout, own("err"))
+    }
 }

@@ -1,21 +1,23 @@
-/// An entry of the runbook's Troubleshooting, and what shows that it applies.
+//! The runbook's Troubleshooting section, for `explain` and for the hints after a STOP.
+
+/// An entry of the runbook's Troubleshooting section.
 #[derive(Debug, Clone, Copy)]
-pub struct Trouble {
+pub struct TroubleshootingEntry {
     /// The id for `explain`.
     pub id: &'static str,
     /// Its heading in the runbook.
     pub heading: &'static str,
-    /// Its likely causes in a few words.
+    /// Its likely causes, in a few words.
     pub causes: &'static str,
     /// Its check commands, as text with the runbook's variables; `$POD` is the pod that was seen.
     pub checks: &'static [&'static str],
-    /// The stop rules it belongs to.
+    /// The stop rules that it belongs to.
     pub stop_rules: &'static [u8],
 }
 
-/// The runbook's Troubleshooting, in its order.
-pub const TROUBLESHOOTING: &[Trouble] = &[
-    Trouble {
+/// The entries of the runbook's Troubleshooting section, in its order.
+pub const TROUBLESHOOTING: &[TroubleshootingEntry] = &[
+    TroubleshootingEntry {
         id: "trouble-rollout",
         heading: "### Issue: Rollout Timeout",
         causes: "image pull errors (ImagePullBackOff), insufficient resources (Pending), probe failures",
@@ -26,14 +28,14 @@ pub const TROUBLESHOOTING: &[Trouble] = &[
         ],
         stop_rules: &[1, 2],
     },
-    Trouble {
+    TroubleshootingEntry {
         id: "trouble-readyz",
         heading: "### Issue: /readyz Returns 503",
         causes: "database connection failure, Redis connection failure, S3/SQS endpoint misconfiguration",
         checks: &["curl \"$STAGING_BASE_URL/health\" | jq '.services'"],
         stop_rules: &[3],
     },
-    Trouble {
+    TroubleshootingEntry {
         id: "trouble-smoke",
         heading: "### Issue: Smoke Tests Fail (< 10/10)",
         causes: "load balancer endpoint not ready (wait 1-2 minutes), ingress misconfiguration, CORS",

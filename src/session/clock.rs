@@ -1,3 +1,5 @@
+//! The clock of a run: monotonic, so that the times in the journal are in order.
+
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
@@ -5,34 +7,37 @@ use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 
 use crate::moment::Moment;
 
-/// How far the system's clock may go from ours before it is worth a word: it is put right by parts of a second all the
-/// time.
+/// The smallest difference between the clocks that is recorded; time synchronization corrects the system
+/// clock by fractions of a second all the time.
 const WORTH_A_WORD: SignedDuration = SignedDuration::from_secs(1);
 
-/// The run's clock. It begins with the system's and goes on evenly by itself, so that the moments of a run are in order
-/// and what lies between them is true, whatever is done to the system's clock meanwhile.
+/// The clock of a run.
+///
+/// It starts at the system clock's time and then runs monotonically. The times of a run are in order and its
+/// durations are true, even if the system clock is set meanwhile.
 pub struct Clock {
     began: Timestamp,
     since: Instant,
 }
 
 impl Clock {
-    /// One that begins now.
+    /// Returns a clock that starts now.
     pub fn start() -> Self {
         Self { began: Timestamp::now(), since: Instant::now() }
     }
 
-    /// What it shows.
+    /// Returns the current time.
     pub fn now(&self) -> Moment {
         Moment(self.began.saturating_add(self.since.elapsed()).unwrap_or(self.began))
     }
 
-    /// The beginning as the clock on the wall showed it.
+    /// Returns the start time in the system's time zone.
     pub fn began(&self) -> ZonedDateTime {
         self.began.to_zoned_datetime(TimeZone::system())
     }
 
-    /// By how many milliseconds the system's clock was moved since, if it is worth a word.
+    /// Returns by how many milliseconds the system clock was moved since the start; `None` if it was at most
+    /// one second.
     pub fn was_moved_by(&self) -> Option<i64> {
         let moved = Timestamp::now().duration_since(self.now().0);
         (moved.abs() > WORTH_A_WORD).then(|| i64::try_from(moved.as_millis()).unwrap_or(i64::MAX))

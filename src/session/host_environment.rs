@@ -1,3 +1,8 @@
+//! The environment in which the program was started: variables, current directory, user, CI job and git
+//! commit.
+//!
+//! Of the variables that change the behavior of kubectl and curl, only the names are recorded.
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -9,7 +14,7 @@ use crate::events::{Ci, Git, Who};
 use crate::evidence::sha256_of_file;
 use crate::exec::{self, Programs};
 
-/// Variables that change what kubectl and curl do: their names are recorded, never their values.
+/// Variables that change the behavior of kubectl and curl; their names are recorded, never their values.
 const TELLING: &[&str] = &[
     "ALL_PROXY",
     "CURL_CA_BUNDLE",
@@ -27,8 +32,8 @@ const TELLING: &[&str] = &[
     "no_proxy",
 ];
 
-/// CI systems: the variable that shows we run in one, its name, and the variables that hold who started the job
-/// and where it can be seen.
+/// CI systems: the variable that identifies the system, its name, and the variables with the user who started
+/// the job and the URL of the job.
 const CI_SYSTEMS: &[(&str, &str, &str, &str)] = &[
     ("GITHUB_ACTIONS", "github", "GITHUB_ACTOR", "GITHUB_RUN_ID"),
     ("GITLAB_CI", "gitlab", "GITLAB_USER_LOGIN", "CI_JOB_URL"),
@@ -38,21 +43,22 @@ const CI_SYSTEMS: &[(&str, &str, &str, &str)] = &[
     ("CI", "unknown", "", ""),
 ];
 
-/// Where the program was started: its environment and its current folder, read once.
+/// The environment and the current directory of the program, read once.
 pub struct HostEnvironment {
-    /// The environment.
+    /// The environment variables.
     pub environment: BTreeMap<OsString, OsString>,
-    /// The current folder.
+    /// The current directory.
     pub folder: PathBuf,
 }
 
 impl HostEnvironment {
-    /// A variable that is set and not empty.
+    /// Returns the value of a variable, or `None` if it is unset or empty.
     pub fn variable(&self, name: &str) -> Option<&OsStr> {
         self.environment.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(OsString::as_os_str)
     }
 
-    /// The children's current folder is not ours: what names a file relative to ours is made absolute for them.
+    /// Returns the variables that name a file, with absolute paths, because the child processes have another
+    /// current directory.
     pub fn absolute_paths(&self) -> Vec<(OsString, OsString)> {
         ["CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"]
             .into_iter()
@@ -64,7 +70,7 @@ impl HostEnvironment {
         self.variable(name)?.to_str().map(str::to_owned)
     }
 
-    /// The user, the machine and the CI job.
+    /// Returns the user, the machine and the CI job.
     pub fn who(&self) -> Who {
         Who {
             user: self.text("USER").or_else(|| self.text("LOGNAME")),
@@ -89,18 +95,18 @@ impl HostEnvironment {
         Some(format!("{server}/{repository}/actions/runs/{}", part("GITHUB_RUN_ID")?))
     }
 
-    /// Those of the telling variables that are set.
+    /// Returns the names of the variables that change the behavior of kubectl and curl and are set.
     pub fn recorded_variable_names(&self) -> Vec<String> {
         TELLING.iter().filter(|name| self.variable(name).is_some()).map(|name| (*name).to_owned()).collect()
     }
 
-    /// The SHA-256 of this program.
+    /// Returns the SHA-256 of this program; `None` if it can't be read.
     pub fn own_sha256() -> Option<String> {
         let path = std::env::current_exe().ok()?;
         sha256_of_file(Utf8Path::from_path(&path)?).ok()
     }
 
-    /// The commit of the repository, if there is one and git to ask.
+    /// Returns the commit of the repository, or why there is none.
     pub fn git(&self, root: &Utf8Path, manifests: &Utf8Path) -> Git {
         let nothing = |why: String| Git { commit: None, branch: None, manifests_dirty: None, why: Some(why) };
         let Ok(program) = which::which_in("git", self.variable("PATH"), &self.folder) else {
@@ -124,10 +130,10 @@ impl HostEnvironment {
     }
 }
 
-/// What git says where there is none, whose words are others from one machine to the next.
+/// Messages of git if there is no commit; git's full message differs between machines.
 const NO_COMMIT: [&str; 2] = ["not a git repository", "Needed a single revision"];
 
-/// The git top level above a folder, else the folder itself.
+/// Returns the git top level above a directory, or else the directory itself.
 pub fn find_root(folder: &Utf8Path, host: &HostEnvironment) -> Utf8PathBuf {
     which::which_in("git", host.variable("PATH"), folder)
         .ok()
@@ -135,8 +141,12 @@ pub fn find_root(folder: &Utf8Path, host: &HostEnvironment) -> Utf8PathBuf {
         .map_or_else(|| folder.to_owned(), Utf8PathBuf::from)
 }
 
-/// What git answers, or the first line it says of why not. A part of the surroundings, no command of the runbook, so no
-/// evidence.
+/// Runs git and returns its output.
+///
+/// This is part of the environment, not a command of the runbook, so it is not evidence.
+///
+/// # Errors
+/// When git fails; the text is the first line of its message.
 fn ask_git(program: &Path, folder: &Utf8Path, arguments: &[&str]) -> Result<String, String> {
     let programs = Programs::from([("git".to_owned(), program.to_owned())]);
     let words = ["git"].iter().chain(arguments).map(|word| (*word).to_owned());

@@ -1,3 +1,6 @@
+//! The kubeconfig of a run: an overlay that selects the context, before the user's own files, which are never
+//! written.
+
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -5,10 +8,10 @@ use tempfile::TempDir;
 
 use crate::error::Error;
 
-/// A new folder that nobody else may look into.
+/// Creates a temporary directory that only the current user can read.
 ///
 /// # Errors
-/// When the system gives none.
+/// When it can't be created.
 pub fn temporary_folder() -> Result<TempDir, Error> {
     let setup = |cause: std::io::Error| Error::Setup {
         what: "a temporary folder (TMPDIR)",
@@ -17,27 +20,28 @@ pub fn temporary_folder() -> Result<TempDir, Error> {
     tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(setup)
 }
 
-/// The run's kubeconfig: an overlay of ours before the user's own files, which stay untouched and unlocked.
+/// The kubeconfig of a run: an overlay before the user's own files, which are neither changed nor locked.
 pub struct Kubeconfig {
-    /// The overlay's path.
+    /// The path of the overlay.
     pub overlay: OsString,
-    /// The overlay and the user's files, as `KUBECONFIG` takes them.
+    /// The value of `KUBECONFIG`: the overlay, then the user's files.
     pub list: OsString,
-    /// A folder with mode 0700, removed with the run.
+    /// A directory with mode 0700 that is removed with the run.
     _folder: TempDir,
 }
 
 impl Kubeconfig {
-    /// Prepares the list; the overlay holds nothing until the context is known.
+    /// Creates the list with an overlay that is empty until the context is known.
     ///
     /// # Errors
-    /// When there is no temporary folder, or a path of the list holds a colon.
+    /// When there is no temporary directory, or a path of the list contains a colon.
     pub fn new(users: Option<&OsStr>, home: Option<&OsStr>, folder: &Path) -> Result<Self, Error> {
         let own = temporary_folder()?;
         let overlay = own.path().join("kubeconfig").into_os_string();
         let mut list = vec![PathBuf::from(&overlay)];
         match users {
-            // The children's current folder is not ours: a relative path would mean another file there.
+            // The child processes have another current directory, where a relative path would name another
+            // file.
             Some(users) => list.extend(
                 std::env::split_paths(users)
                     .filter(|path| !path.as_os_str().is_empty())
@@ -50,7 +54,7 @@ impl Kubeconfig {
             cause: "a path with a colon can't stand in a list of paths".to_owned(),
         })?;
         let kubeconfig = Self { overlay, list, _folder: own };
-        // Newer kubectls warn of a file on the list that is not there.
+        // Newer versions of kubectl print a warning if a file of the list does not exist.
         kubeconfig.write("apiVersion: v1\nkind: Config\n")?;
         Ok(kubeconfig)
     }

@@ -1,5 +1,8 @@
-//! What it takes to perform a command of the runbook: its environment and kubeconfig, the places for what it prints,
-//! signals and a clock. Whoever calls says what becomes of it.
+//! Runs one command of the runbook: its environment and kubeconfig, the files for its output, signals and a
+//! clock.
+//!
+//! Everything that a command prints passes the redactor before it is stored, shown or read. The caller
+//! decides which events follow from the outcome.
 
 mod clock;
 mod host_environment;
@@ -12,92 +15,123 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::command::{self, Pipeline};
+use crate::command::Pipeline;
 use crate::error::Error;
-use crate::events::{Intent, Outcome};
+use crate::events::{Began, Intent, Outcome};
+use crate::evidence::Tree;
 use crate::evidence::redaction::SecretPatterns;
-use crate::evidence::{Sink, Tree};
 use crate::exec::{self, Cancel, Programs};
 use crate::inputs::Inputs;
 use crate::interpret;
 use crate::moment::millis;
-use crate::runbook::Step;
+use crate::runbook::{Step, StepId};
+use crate::verdict;
 
 pub use clock::Clock;
 pub use host_environment::{HostEnvironment, find_root};
 pub use kubeconfig::{Kubeconfig, temporary_folder};
 pub use signals::Signals;
 
-/// A step with its variables filled in.
+/// A step's command with its variables filled in.
 pub struct Invocation {
-    /// The row.
+    /// The row of the runbook.
     pub step: Step,
-    /// What is written down before it starts.
+    /// The event that is recorded before the command starts.
     pub intent: Intent,
     pipeline: Pipeline,
 }
 
+/// The variables for names that the run found on the cluster.
+pub const MET: [&str; 2] = ["POD", "CONTAINER"];
+
+/// A name that the run found on the cluster, for a command about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Met<'a> {
+    /// One of [`MET`].
+    pub variable: &'static str,
+    /// The name as the evidence has it, with secrets redacted.
+    pub recorded: &'a str,
+    /// The real name on the cluster.
+    pub name: &'a str,
+}
+
 impl Invocation {
-    /// A row, its variables filled in; `forms` are those that are kept out of what is written down of it.
+    /// Fills in the variables of a row; `patterns` are the secrets that are redacted from the recorded
+    /// command.
     ///
     /// # Errors
-    /// When one of them has no value.
-    pub fn filled_in(
+    /// When a variable has no value.
+    pub fn new(
         step: &Step,
+        began: &Began,
+        met: &[Met<'_>],
         patterns: &SecretPatterns,
-        value: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, Error> {
-        let refuse = |why: String| Error::Row { id: step.id.to_string(), why };
-        let line = command::parse(&step.text).map_err(|error| refuse(error.to_string()))?;
-        let pipeline = line.expand(value).map_err(|unset| refuse(unset.to_string()))?;
-        Ok(Self::of(step, patterns, pipeline))
-    }
-
-    /// A row, and its command with the variables filled in.
-    pub fn of(step: &Step, patterns: &SecretPatterns, pipeline: Pipeline) -> Self {
+        let value = |variable: &str| {
+            let met = met.iter().find(|met| met.variable == variable).map(|met| met.name.to_owned());
+            met.or_else(|| verdict::variable(began, variable))
+        };
+        let line = step.line(began.with_key);
+        let pipeline =
+            line.expand(value).map_err(|unset| Error::Row { id: step.id.clone(), why: unset.to_string() })?;
         let intent = Intent {
-            id: step.id.to_string(),
+            id: step.id.clone(),
             phase: step.phase,
             effect: step.effect,
-            // Before it is quoted: what stands in the place of a value has to be quoted, too.
+            // Redact before quoting, because the replacement of a value has to be quoted too.
             text: pipeline.map_words(|word| patterns.redact_str(word)).to_shell(),
+            met: met.iter().map(|met| (met.variable.to_owned(), met.recorded.to_owned())).collect(),
             reads_key: pipeline.reads_header(),
         };
-        Self { step: step.clone(), intent, pipeline }
+        Ok(Self { step: step.clone(), intent, pipeline })
     }
 }
 
-/// What came of a command.
+/// A command that has ended.
 pub struct Completed {
     /// How it ended.
     pub outcome: Outcome,
-    /// Its standard output, where it is kept nowhere else.
-    unkept: Option<Vec<u8>>,
+    /// Its standard output, if no file contains it.
+    unkept: Option<Unkept>,
+}
+
+/// The standard output of a step that no file contains.
+struct Unkept {
+    /// The output with secrets redacted, for facts.
+    redacted: Vec<u8>,
+    /// The output as it was printed, used only for the run's own kubeconfig.
+    raw: Vec<u8>,
 }
 
 impl Completed {
-    /// What it printed, as far as [`interpret::events`] needs it: standard output and standard error.
+    /// Returns standard output, if [`interpret::events`] needs it, and standard error.
     ///
     /// # Errors
-    /// When it can't be read.
+    /// When they can't be read.
     pub fn needed(&self, tree: &Tree) -> io::Result<(Vec<u8>, Vec<u8>)> {
         let needs_stdout = interpret::needs_stdout(&self.outcome.id);
         let stdout = if needs_stdout { self.stdout(tree)? } else { Vec::new() };
         Ok((stdout, self.stderr(tree)?))
     }
 
-    /// What it printed, read back from where it is kept.
+    /// Returns standard output with secrets redacted, read back from its file if it has one.
     ///
     /// # Errors
     /// When it can't be read.
     pub fn stdout(&self, tree: &Tree) -> io::Result<Vec<u8>> {
         match &self.unkept {
-            Some(bytes) => Ok(bytes.clone()),
+            Some(unkept) => Ok(unkept.redacted.clone()),
             None => tree.read(self.outcome.stdout.as_ref()),
         }
     }
 
-    /// What it printed on standard error.
+    /// Returns the unredacted standard output of a step whose output no file contains; it must not become
+    /// evidence.
+    pub fn raw_stdout(&self) -> Option<&[u8]> {
+        self.unkept.as_ref().map(|unkept| unkept.raw.as_slice())
+    }
+
+    /// Returns standard error.
     ///
     /// # Errors
     /// When it can't be read.
@@ -106,40 +140,48 @@ impl Completed {
     }
 }
 
-/// With what commands are performed.
+/// The context in which commands run.
 pub struct CommandContext<'a> {
-    /// Where the programs are.
+    /// The paths of the programs.
     pub programs: &'a Programs,
-    /// What they print is kept here, and `inputs/` of it is their current folder.
+    /// The tree for their output; its `inputs/` is their current directory.
     pub tree: &'a Tree,
-    /// The kubeconfig they get.
+    /// The kubeconfig that they use.
     pub kubeconfig: &'a Kubeconfig,
     /// Variables that name a file by an absolute path.
     pub paths: &'a [(OsString, OsString)],
-    /// The key, for those that send it.
+    /// The API key, for the commands that send it; `None` if there is none.
     pub key: Option<&'a SecretString>,
-    /// Tells when they started.
+    /// The clock for their start times.
     pub clock: &'a Clock,
-    /// Ends the grace of one that has to end.
+    /// Kills commands that are being ended without waiting for their grace period.
     pub kill_now: &'a Cancel,
 }
 
-/// Performs a command; `copy_to` gets its standard output too, after it was kept.
+/// The copies of a command's standard output, besides the evidence.
+pub struct Copies<'a> {
+    /// Receives the output with secrets redacted, after it was stored: for the screen, and for line-by-line
+    /// reading.
+    pub redacted: &'a mut dyn Write,
+    /// Receives the output as it was printed, before it is stored: only for names that other commands need.
+    pub raw: &'a mut dyn Write,
+}
+
+/// Runs a command; its output is redacted before it is stored, shown or read.
 ///
 /// # Errors
-/// When it can't be started, or what it prints can't be kept.
+/// When the command can't be started, or its output can't be stored.
 pub fn perform(
     invocation: &Invocation,
     means: &CommandContext<'_>,
     deadline: Duration,
-    copy_to: &mut dyn Write,
+    copies: Copies<'_>,
     cancels: &[&Cancel],
 ) -> Result<Completed, Error> {
-    let tree = means.tree;
     let (out_file, err_file) = invocation.step.files();
     let header = invocation.intent.reads_key.then(|| means.key_header()).flatten();
     let env = means.environment(&invocation.step);
-    let folder = tree.path("inputs");
+    let folder = means.tree.path("inputs");
     let command = exec::Command {
         stages: &invocation.pipeline.stages,
         programs: means.programs,
@@ -150,28 +192,28 @@ pub fn perform(
         grace: exec::GRACE,
         kill_now: Some(means.kill_now),
     };
-    let with_head = invocation.pipeline.stages.iter().flatten().any(|argument| argument == "-i");
-    let sink = |file: &String| if with_head { tree.answer_sink(file) } else { tree.sink(file) };
-    let mut kept = out_file.as_ref().map(sink);
-    let mut unkept = Vec::new();
-    let mut err = tree.sink(&err_file);
-    let started = means.clock.now();
-    let ended = match &mut kept {
-        Some(sink) => exec::run(&command, &mut Tee(sink, copy_to), &mut err, cancels)?,
-        None => exec::run(&command, &mut unkept, &mut err, cancels)?,
-    };
-    if let Some(error) = ended.sink_error {
-        return Err(Error::Evidence(error));
+    let (mut redacted, mut raw, mut nowhere) = (Vec::new(), Vec::new(), io::sink());
+    let unkept = out_file.is_none();
+    let Copies { redacted: copy_to, raw: raw_to } = copies;
+    let mut out = means.tree.sink(out_file.as_deref(), if unkept { &mut redacted } else { copy_to });
+    if invocation.pipeline.prints_headers() {
+        out = out.of_an_answer();
     }
-    let was_unkept = kept.is_none();
-    let out = kept.map(Sink::finish).transpose()?.unwrap_or_default();
-    let err = err.finish()?;
+    let mut err = means.tree.sink(Some(&err_file), &mut nowhere);
+    let started = means.clock.now();
+    let raw_to: &mut dyn Write = if unkept { &mut raw } else { raw_to };
+    let ended = exec::run(&command, &mut Tee(raw_to, &mut out), &mut err, cancels)?;
+    if let Some(error) = ended.sink_error {
+        // What is read line by line fails with an error of its own.
+        return Err(error.downcast::<Error>().unwrap_or_else(Error::Evidence));
+    }
+    let (out, err) = (out.finish()?, err.finish()?);
     let failed = ended.exit.iter().any(|&status| status != 0);
     let first_error = match &err.range {
         Some(range) if failed => {
             let mut first = range.clone();
             first.to = first.to.min(first.from + interpret::FIRST_ERROR_LIMIT);
-            interpret::first_error(&tree.read(Some(&first))?)
+            interpret::first_error(&means.tree.read(Some(&first))?)
         }
         _ => None,
     };
@@ -187,7 +229,7 @@ pub fn perform(
         first_error,
         redactions: out.redactions.into_iter().chain(err.redactions).collect(),
     };
-    Ok(Completed { outcome, unkept: was_unkept.then_some(unkept) })
+    Ok(Completed { outcome, unkept: unkept.then_some(Unkept { redacted, raw }) })
 }
 
 impl CommandContext<'_> {
@@ -195,16 +237,17 @@ impl CommandContext<'_> {
         Some(format!("Authorization: Bearer {}\n", self.key?.expose_secret()))
     }
 
-    /// What every child finds in its environment beside ours: no key, and the run's own kubeconfig first.
-    /// `use-context` would write a lock beside every file of the list: it gets the overlay alone.
+    /// Returns the changes to the environment of a child process: no API key, and the run's kubeconfig first.
+    ///
+    /// `use-context` would write a lock next to every file of the list, so it gets only the overlay.
     fn environment(&self, step: &Step) -> Vec<(OsString, Option<OsString>)> {
         let kubeconfig =
-            if step.id == "use-context" { &self.kubeconfig.overlay } else { &self.kubeconfig.list };
+            if step.id == StepId::UseContext { &self.kubeconfig.overlay } else { &self.kubeconfig.list };
         let mut environment: Vec<(OsString, Option<OsString>)> = vec![
             ("STAGING_API_KEY".into(), None),
             ("KUBECTL_KUBERC".into(), Some("false".into())),
             ("LC_ALL".into(), Some("C".into())),
-            // A kubectl lives for 50 ms, and collects garbage for a third of it.
+            // A kubectl process lives for 50 ms, and garbage collection takes a third of that time.
             ("GOGC".into(), Some("400".into())),
             ("KUBECONFIG".into(), Some(kubeconfig.clone())),
         ];
@@ -213,10 +256,11 @@ impl CommandContext<'_> {
     }
 }
 
-/// What is taken out of all that is written: the key, and each value that `STAGING_REDACT` names.
+/// Returns the patterns to redact from everything that is written: the API key, and each value that
+/// `STAGING_REDACT` names.
 ///
 /// # Errors
-/// When there are too many or too long ones.
+/// When there are too many values, or one is too long.
 pub fn patterns(inputs: &Inputs) -> Result<SecretPatterns, Error> {
     let key = inputs.api_key.as_ref().map(|key| ("STAGING_API_KEY", key.expose_secret()));
     let more = inputs.redact.iter().map(|(name, value)| (name.as_str(), value.expose_secret()));
@@ -225,9 +269,10 @@ pub fn patterns(inputs: &Inputs) -> Result<SecretPatterns, Error> {
         .map_err(|error| Error::Setup { what: "the values to redact", cause: error.to_string() })
 }
 
-struct Tee<'a, 'b>(&'a mut dyn Write, &'b mut dyn Write);
+/// A writer that passes bytes to two writers, in this order.
+struct Tee<'a, W: Write>(&'a mut dyn Write, &'a mut W);
 
-impl Write for Tee<'_, '_> {
+impl<W: Write> Write for Tee<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write_all(bytes)?;
         self.1.write_all(bytes)?;

@@ -1,3 +1,5 @@
+//! The signals that end a run: INT, TERM and HUP.
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,24 +10,27 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use crate::error::Error;
 use crate::exec::Cancel;
 
-/// INT, TERM and HUP. The first one ends the run in order; the second one ends its children without their grace; the
-/// third one does to us what it always does.
+/// The handlers of INT, TERM and HUP.
+///
+/// The first signal ends the run in order. The second one kills the child processes without their grace
+/// period. The third one has its default effect on this process.
 pub struct Signals {
-    /// Pulled by the first one.
+    /// Cancelled by the first signal.
     pub first: Arc<Cancel>,
-    /// Pulled by the second one.
+    /// Cancelled by the second signal.
     pub second: Arc<Cancel>,
     number: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    /// Heeds them from now on.
+    /// Installs the handlers.
     ///
     /// # Errors
-    /// When the system does not let us.
+    /// When the system refuses.
     pub fn heed() -> Result<Self, Error> {
         let setup = |error: io::Error| Error::Setup { what: "signals", cause: error.to_string() };
-        // A file that may grow no further is an error of the write, as on a full disk, and not the end of the process.
+        // With SIGXFSZ caught, a file at its size limit causes a write error, as a full disk does, instead of
+        // ending the process.
         signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(setup)?;
         let ours = [SIGINT, SIGTERM, SIGHUP];
         let no_more = Arc::new(AtomicBool::new(false));
@@ -53,7 +58,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// The one that ends the run, once it has come.
+    /// Returns the signal that ends the run; `None` if none has arrived.
     pub fn number(&self) -> Option<i32> {
         let number = self.first.is_cancelled().then(|| self.number.load(Ordering::Acquire));
         number.and_then(|number| i32::try_from(number).ok())

@@ -1,109 +1,102 @@
+//! The success criteria: one row per line of the runbook's section, each a pure function of the [`RunState`].
+//!
+//! A criterion without data is not evaluated; it is never counted as met.
+
 use serde::{Deserialize, Serialize};
 
-use super::{Lens, can_judge_body, checks_passed, expected_version, passes};
+use super::{can_judge_body, checks_passed, expected_version, passes};
 use crate::facts::endpoints::{Assignment, ServiceEndpoints};
 use crate::facts::pods::Pod;
 use crate::facts::rollout::Ending;
 use crate::run_state::RunState;
-use crate::runbook::{BODY_CHECKS, CHECKS, DEPLOYMENTS, EVIDENCE_FILES, check_id};
+use crate::runbook::{Check, Deployment, HealthPath, Runbook, StepId};
 
-/// A row: a line of the runbook's Success Criteria.
+/// A success criterion: a line of the runbook's Success Criteria.
 pub struct Criterion {
-    /// Its id.
-    pub id: &'static str,
-    /// The runbook's words.
-    pub text: &'static str,
-    evaluate: fn(&RunState, Lens) -> Evaluation,
+    name: &'static str,
+    evaluate: fn(&RunState) -> Evaluation,
 }
 
-/// Whether a criterion holds.
+/// The result of evaluating a criterion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum State {
-    /// It holds.
+pub enum CriterionState {
+    /// The criterion is met.
     #[serde(rename = "met")]
     Met,
-    /// It does not.
+    /// The criterion is not met.
     #[serde(rename = "not met")]
     NotMet,
-    /// There is nothing to judge it by.
+    /// There is no data to evaluate it by.
     #[serde(rename = "not evaluated")]
     NotEvaluated,
 }
 
-/// A criterion as judged.
+/// A criterion and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct CriterionResult {
+    /// Its id for `explain`.
     pub id: String,
+    /// The runbook's words.
     pub text: String,
-    pub state: State,
+    /// Whether it is met.
+    pub state: CriterionState,
+    /// The observation in words; `None` if it was not evaluated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub observed: Option<String>,
-    /// Why it was not evaluated.
+    /// The reason why it was not evaluated; `None` if it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub why: Option<String>,
-    /// The commands it is judged by.
-    pub commands: Vec<String>,
+    /// The commands by which it is evaluated.
+    pub commands: Vec<StepId>,
+}
+
+impl CriterionResult {
+    /// Returns whether this is the criterion that counts the passed checks.
+    pub fn is_about_all_checks(&self) -> bool {
+        self.id.starts_with("smoke-")
+    }
 }
 
 struct Evaluation {
-    state: State,
+    state: CriterionState,
     text: String,
-    commands: Vec<String>,
+    commands: Vec<StepId>,
 }
 
-/// The runbook's Success Criteria, in its order.
+/// All success criteria, in the runbook's order.
 pub static CRITERIA: &[Criterion] = &[
-    Criterion {
-        id: "rollout",
-        text: "`kubectl rollout status` exits 0 for all deployments (API, Worker, Reaper)",
-        evaluate: rollout,
-    },
-    Criterion {
-        id: "pods-running",
-        text: "All pods in `Running` state (0 restarts preferred)",
-        evaluate: pods,
-    },
-    Criterion { id: "endpoints", text: "Services have endpoints assigned", evaluate: endpoints },
-    Criterion { id: "smoke-10-of-10", text: "10/10 checks PASS", evaluate: ten_of_ten },
-    Criterion {
-        id: "health-body",
-        text: "`/health` returns `{\"status\": \"healthy\", \"version\": \"0.4.2.2\"}`",
-        evaluate: |run, _| body(run, "body.health"),
-    },
-    Criterion {
-        id: "readyz-body",
-        text: "`/readyz` returns `{\"status\": \"ready\", ...}` with all services \"up\"",
-        evaluate: |run, _| body(run, "body.readyz"),
-    },
-    Criterion { id: "no-5xx", text: "No 5xx errors in smoke tests", evaluate: no_5xx },
-    Criterion {
-        id: "manifest",
-        text: "`manifest.json` has `deploy.ok: true` and `smoke.ok: true`",
-        evaluate: manifest_ok,
-    },
-    Criterion {
-        id: "files",
-        text: "All required files in `evidence/staging/YYYYMMDD/` present",
-        evaluate: files,
-    },
+    Criterion { name: "rollout", evaluate: rollout },
+    Criterion { name: "pods-running", evaluate: pods },
+    Criterion { name: "endpoints", evaluate: endpoints },
+    Criterion { name: "smoke-N-of-N", evaluate: all_of_all },
+    Criterion { name: "health-body", evaluate: |run| body_says(run, HealthPath::Health) },
+    Criterion { name: "readyz-body", evaluate: |run| body_says(run, HealthPath::Readyz) },
+    Criterion { name: "no-5xx", evaluate: no_5xx },
+    Criterion { name: "manifest", evaluate: manifest_ok },
+    Criterion { name: "files", evaluate: files },
 ];
 
-pub(super) fn judge(run: &RunState, lens: Lens) -> Vec<CriterionResult> {
-    CRITERIA
-        .iter()
-        .map(|row| {
-            let Evaluation { state, text, commands } = (row.evaluate)(run, lens);
-            let state = match state {
-                State::NotEvaluated => state,
-                _ if lens(row.id, state == State::Met) => State::Met,
-                _ => State::NotMet,
-            };
+impl Criterion {
+    /// Returns its id, in which the `N` of the name is replaced with the number of checks.
+    pub fn id(&self, runbook: &Runbook) -> String {
+        self.name.replace('N', &runbook.checks.len().to_string())
+    }
+}
+
+/// Returns each criterion with the runbook's words.
+pub fn criteria(runbook: &Runbook) -> impl Iterator<Item = (&'static Criterion, &str)> {
+    CRITERIA.iter().zip(runbook.criteria.iter().map(String::as_str))
+}
+
+pub(super) fn judge(run: &RunState) -> Vec<CriterionResult> {
+    criteria(&run.runbook)
+        .map(|(row, text)| {
+            let Evaluation { state, text: seen, commands } = (row.evaluate)(run);
             let (observed, why) =
-                if state == State::NotEvaluated { (None, Some(text)) } else { (Some(text), None) };
+                if state == CriterionState::NotEvaluated { (None, Some(seen)) } else { (Some(seen), None) };
             CriterionResult {
-                id: row.id.to_owned(),
-                text: row.text.to_owned(),
+                id: row.id(&run.runbook),
+                text: text.to_owned(),
                 state,
                 observed,
                 why,
@@ -113,41 +106,52 @@ pub(super) fn judge(run: &RunState, lens: Lens) -> Vec<CriterionResult> {
         .collect()
 }
 
-/// `deploy.ok`: every rollout succeeded and no pod stopped the run.
-pub(super) fn deploy_ok(run: &RunState, lens: Lens) -> bool {
-    let failing = super::stop_rules::first(run, lens).is_some_and(|stop| stop.rule <= 2);
-    rolled_out(run) == DEPLOYMENTS.len() && !failing
+/// Returns `deploy.ok`: every rollout succeeded, and neither stop rule 1 nor stop rule 2 stopped the run.
+pub(super) fn deploy_ok(run: &RunState) -> bool {
+    let failing = super::stop_rules::first(run).is_some_and(|stop| stop.rule <= 2);
+    all_rolled_out(run) && !failing
 }
 
-/// `smoke.ok`: ten of ten.
-pub(super) fn smoke_ok(run: &RunState, lens: Lens) -> bool {
-    run.checks.len() == CHECKS.len() && checks_passed(run, lens) == CHECKS.len()
+/// Returns `smoke.ok`: every check of the runbook passed.
+pub(super) fn smoke_ok(run: &RunState) -> bool {
+    all_checks_answered(run) && checks_passed(run) == run.runbook.checks.len()
 }
 
-fn rolled_out(run: &RunState) -> usize {
-    run.rollouts.iter().filter(|rollout| rollout.ending == Ending::RolledOut).count()
+/// Returns whether every check of the runbook has an answer.
+pub(super) fn all_checks_answered(run: &RunState) -> bool {
+    !run.runbook.checks.is_empty() && run.checks.len() == run.runbook.checks.len()
 }
 
-fn rollout(run: &RunState, _lens: Lens) -> Evaluation {
-    let ids: Vec<String> =
-        DEPLOYMENTS.iter().map(|d| format!("rollout.{}", d.key)).filter(|id| was_run(run, id)).collect();
+fn all_rolled_out(run: &RunState) -> bool {
+    let is_rolled_out = |name: &str| {
+        let mut endings = run.rollouts.iter().filter(|rollout| rollout.deployment == name);
+        endings.any(|rollout| rollout.ending == Ending::RolledOut)
+    };
+    let deployments = &run.runbook.deployments;
+    !deployments.is_empty() && deployments.iter().all(|deployment| is_rolled_out(&deployment.name))
+}
+
+fn rollout(run: &RunState) -> Evaluation {
+    let deployments = &run.runbook.deployments;
+    let step = |deployment: &Deployment| StepId::Rollout(deployment.id.clone());
+    let ids: Vec<StepId> = deployments.iter().map(step).filter(|id| was_run(run, id)).collect();
     if ids.is_empty() {
         return not_evaluated("the run ended before the rollout");
     }
-    let ended = DEPLOYMENTS.iter().map(|deployment| {
+    let ended = deployments.iter().map(|deployment| {
         let ending = run.rollouts.iter().find(|rollout| rollout.deployment == deployment.name);
         match ending {
             Some(rollout) => format!("{}: {}", deployment.name, rollout.ending.says()),
-            None if was_run(run, &format!("rollout.{}", deployment.key)) => {
+            None if was_run(run, &step(deployment)) => {
                 format!("{}: ended when the run stopped", deployment.name)
             }
             None => format!("{}: not run", deployment.name),
         }
     });
-    judged(rolled_out(run) == DEPLOYMENTS.len(), ended.collect::<Vec<_>>().join("; "), ids)
+    judged(all_rolled_out(run), ended.collect::<Vec<_>>().join("; "), ids)
 }
 
-fn pods(run: &RunState, _lens: Lens) -> Evaluation {
+fn pods(run: &RunState) -> Evaluation {
     let Some((_, pods)) = &run.pods_after else {
         return not_evaluated("the run ended before the pods were read");
     };
@@ -159,14 +163,14 @@ fn pods(run: &RunState, _lens: Lens) -> Evaluation {
     } else {
         format!("{} of {} pods not Running: {}", other.len(), pods.len(), other.join(", "))
     };
-    judged(other.is_empty() && !pods.is_empty(), observed, vec!["objects.after".to_owned()])
+    judged(other.is_empty() && !pods.is_empty(), observed, vec![StepId::ObjectsAfter])
 }
 
-fn endpoints(run: &RunState, _lens: Lens) -> Evaluation {
+fn endpoints(run: &RunState) -> Evaluation {
     let Some(services) = &run.endpoints else {
         return not_evaluated("the run ended before the Services were read");
     };
-    let commands = vec!["objects.after".to_owned()];
+    let commands = vec![StepId::ObjectsAfter];
     let told: Vec<String> = services.iter().map(told_of_service).collect();
     let judged_services: Vec<_> =
         services.iter().filter(|s| !matches!(s.state, Assignment::NotEvaluated { .. })).collect();
@@ -176,7 +180,7 @@ fn endpoints(run: &RunState, _lens: Lens) -> Evaluation {
         } else {
             told.join("; ")
         };
-        return Evaluation { state: State::NotEvaluated, text: why, commands };
+        return Evaluation { state: CriterionState::NotEvaluated, text: why, commands };
     }
     let all = judged_services.iter().all(|service| service.state == Assignment::Assigned);
     judged(all, told.join("; "), commands)
@@ -191,32 +195,30 @@ fn told_of_service(service: &ServiceEndpoints) -> String {
     }
 }
 
-fn ten_of_ten(run: &RunState, lens: Lens) -> Evaluation {
-    if run.checks.len() < CHECKS.len() {
+fn all_of_all(run: &RunState) -> Evaluation {
+    if run.checks.len() < run.runbook.checks.len() {
         return not_evaluated("the run ended before the checks");
     }
-    let failed: Vec<String> = run
+    let failed: Vec<StepId> = run
         .checks
         .iter()
-        .filter(|answer| !passes(run, answer, lens))
-        .map(|answer| check_id(answer.number))
+        .filter(|answer| !passes(run, answer))
+        .map(|answer| StepId::Check(answer.number))
         .collect();
-    let observed = format!("{}/{} PASS", run.checks.len() - failed.len(), CHECKS.len());
-    let commands = if failed.is_empty() { check_ids() } else { failed.clone() };
+    let observed = format!("{}/{} PASS", run.checks.len() - failed.len(), run.runbook.checks.len());
+    let commands = if failed.is_empty() { check_ids(run) } else { failed.clone() };
     judged(failed.is_empty(), observed, commands)
 }
 
-fn body(run: &RunState, id: &str) -> Evaluation {
-    let Some(row) = BODY_CHECKS.iter().find(|row| row.id == id) else {
-        return not_evaluated("no such check");
-    };
+fn body_says(run: &RunState, path: HealthPath) -> Evaluation {
+    let step = StepId::Body(path);
     let Some((_, began)) = &run.began else { return not_evaluated("the run did not begin") };
-    if !can_judge_body(row, &began.target.image_tag) {
+    if !can_judge_body(path, &began.target.image_tag) {
         return not_evaluated("the tag `latest` names no version to compare with: set IMAGE_TAG");
     }
-    let Some(outcome) = run.outcome(id) else { return not_evaluated("the run ended before the checks") };
-    let wanted = match (row.needs_version, expected_version(&began.target.image_tag)) {
-        (true, Some(version)) => format!("status healthy, version {version}"),
+    let Some(outcome) = run.outcome(&step) else { return not_evaluated("the run ended before the checks") };
+    let wanted = match (path, expected_version(&began.target.image_tag)) {
+        (HealthPath::Health, Some(version)) => format!("status healthy, version {version}"),
         _ => "status ready, every service up".to_owned(),
     };
     let observed = match outcome.exit.last() {
@@ -224,32 +226,34 @@ fn body(run: &RunState, id: &str) -> Evaluation {
         Some(1) => format!("another answer than: {wanted}"),
         _ => "no JSON to judge".to_owned(),
     };
-    judged(outcome.succeeded(), observed, vec![id.to_owned()])
+    judged(outcome.succeeded(), observed, vec![step])
 }
 
-fn no_5xx(run: &RunState, _lens: Lens) -> Evaluation {
-    if run.checks.len() < CHECKS.len() {
+fn no_5xx(run: &RunState) -> Evaluation {
+    if run.checks.len() < run.runbook.checks.len() {
         return not_evaluated("the run ended before the checks");
     }
     let errors: Vec<_> =
         run.checks.iter().filter(|answer| answer.transfer.http_status.starts_with('5')).collect();
     let told: Vec<String> =
-        errors.iter().map(|a| format!("{}: {}", check_id(a.number), a.transfer.http_status)).collect();
+        errors.iter().map(|a| format!("{}: {}", StepId::Check(a.number), a.transfer.http_status)).collect();
     let observed = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
-    judged(errors.is_empty(), observed, check_ids())
+    judged(errors.is_empty(), observed, check_ids(run))
 }
 
-fn manifest_ok(run: &RunState, lens: Lens) -> Evaluation {
-    let (deploy, smoke) = (deploy_ok(run, lens), smoke_ok(run, lens));
+fn manifest_ok(run: &RunState) -> Evaluation {
+    let (deploy, smoke) = (deploy_ok(run), smoke_ok(run));
     judged(deploy && smoke, format!("deploy.ok: {deploy}, smoke.ok: {smoke}"), Vec::new())
 }
 
-fn files(run: &RunState, _lens: Lens) -> Evaluation {
+fn files(run: &RunState) -> Evaluation {
     let Some(files) = &run.files else { return not_evaluated("the run did not come to its end") };
-    let missing: Vec<&str> = EVIDENCE_FILES
+    let missing: Vec<&str> = run
+        .runbook
+        .evidence_files
         .iter()
-        .filter(|file| !file.only_on_stop && !files.iter().any(|there| there == file.path))
-        .map(|file| file.path)
+        .filter(|file| !file.only_on_stop && !files.contains(&file.path))
+        .map(|file| file.path.as_str())
         .collect();
     let observed = if missing.is_empty() {
         "all present".to_owned()
@@ -259,18 +263,18 @@ fn files(run: &RunState, _lens: Lens) -> Evaluation {
     judged(missing.is_empty(), observed, Vec::new())
 }
 
-fn check_ids() -> Vec<String> {
-    CHECKS.iter().map(crate::runbook::Check::id).collect()
+fn check_ids(run: &RunState) -> Vec<StepId> {
+    run.runbook.checks.iter().map(Check::id).collect()
 }
 
-fn was_run(run: &RunState, id: &str) -> bool {
-    run.commands.iter().any(|command| command.intent.id == id)
+fn was_run(run: &RunState, id: &StepId) -> bool {
+    run.commands.iter().any(|command| command.intent.id == *id)
 }
 
-fn judged(met: bool, text: String, commands: Vec<String>) -> Evaluation {
-    Evaluation { state: if met { State::Met } else { State::NotMet }, text, commands }
+fn judged(met: bool, text: String, commands: Vec<StepId>) -> Evaluation {
+    Evaluation { state: if met { CriterionState::Met } else { CriterionState::NotMet }, text, commands }
 }
 
 fn not_evaluated(why: &str) -> Evaluation {
-    Evaluation { state: State::NotEvaluated, text: why.to_owned(), commands: Vec::new() }
+    Evaluation { state: CriterionState::NotEvaluated, text: why.to_owned(), commands: Vec::new() }
 }

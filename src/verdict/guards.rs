@@ -1,30 +1,33 @@
+//! The guards: conditions that must hold before anything on the cluster is changed.
+//!
+//! Each guard is a pure function of the [`RunState`]. A finding names what was found, where, and what to do.
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Lens;
 use crate::events::{EndedBy, ManifestFile};
 use crate::run_state::RunState;
-use crate::runbook::{DEPLOYMENTS, Deployment};
+use crate::runbook::StepId;
 
-/// The oldest kubectl the runbook takes (Required Tools).
+/// The oldest kubectl version that the runbook accepts (Required Tools).
 const OLDEST_KUBECTL: (u32, u32) = (1, 27);
 
-/// A row: something that must hold before anything is changed.
+/// A guard: a condition that must hold before anything is changed.
 pub struct Guard {
     /// Its id for `explain`.
     pub id: &'static str,
-    /// What must hold.
+    /// The condition.
     pub text: &'static str,
-    find: fn(&RunState, Lens) -> Vec<(String, String)>,
-    /// Whether what it finds makes the findings of the rows below it echoes.
+    find: fn(&RunState) -> Vec<(String, String)>,
+    /// Whether its findings make the findings of the guards below it meaningless.
     ends_the_search: bool,
 }
 
-/// Something a guard found: it refuses the run.
+/// A finding of a guard, which refuses the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// The guard.
+    /// The id of the guard.
     pub guard: String,
     /// What was found, and where.
     pub found: String,
@@ -32,7 +35,7 @@ pub struct Finding {
     pub next: String,
 }
 
-/// Every guard, in the order in which their findings are told.
+/// All guards, in the order in which their findings are printed.
 pub static GUARDS: &[Guard] = &[
     Guard {
         id: "guard-kubectl",
@@ -108,16 +111,14 @@ pub static GUARDS: &[Guard] = &[
     },
 ];
 
-/// What all guards find, told apart by a [`Lens`] over each row.
-pub(super) fn findings(run: &RunState, lens: Lens) -> Vec<Finding> {
+/// Returns the findings of all guards.
+pub(super) fn findings(run: &RunState) -> Vec<Finding> {
     let mut all = Vec::new();
     for guard in GUARDS {
-        let found = (guard.find)(run, lens);
-        let found = match (found.is_empty(), lens(guard.id, found.is_empty())) {
-            (_, true) => continue,
-            (true, false) => vec![(format!("not so: {}", guard.text), String::new())],
-            (false, false) => found,
-        };
+        let found = (guard.find)(run);
+        if found.is_empty() {
+            continue;
+        }
         all.extend(found.into_iter().map(|(found, next)| Finding {
             guard: guard.id.to_owned(),
             found,
@@ -130,7 +131,7 @@ pub(super) fn findings(run: &RunState, lens: Lens) -> Vec<Finding> {
     all
 }
 
-fn kubectl_too_old(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+fn kubectl_too_old(run: &RunState) -> Vec<(String, String)> {
     let (major, minor) = OLDEST_KUBECTL;
     run.versions
         .iter()
@@ -146,10 +147,10 @@ fn kubectl_too_old(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn context_unknown(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
-    failed(run, "context", |run, said| {
+fn context_unknown(run: &RunState) -> Vec<(String, String)> {
+    failed(run, &StepId::Context, |run, said| {
         let context = target(run, |t| &t.context);
-        if run.outcome("context").is_some_and(|outcome| outcome.ended_by.is_our_doing()) {
+        if run.outcome(&StepId::Context).is_some_and(|outcome| outcome.ended_by.is_our_doing()) {
             return (
                 format!("kubectl could not be asked about the context {context:?}: {said}"),
                 by_hand(context),
@@ -166,8 +167,8 @@ fn by_hand(context: &str) -> String {
     format!("try it by hand, and log in first if it asks to: kubectl --context={context:?} get namespaces")
 }
 
-fn no_access(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
-    let namespaces = failed(run, "namespaces", |run, said| {
+fn no_access(run: &RunState) -> Vec<(String, String)> {
+    let namespaces = failed(run, &StepId::Namespaces, |run, said| {
         let context = target(run, |t| &t.context);
         (
             format!("the cluster of context {context:?} could not be asked for its namespaces: {said}"),
@@ -177,7 +178,7 @@ fn no_access(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
     if !namespaces.is_empty() {
         return namespaces;
     }
-    let namespace = failed(run, "namespace", |run, said| {
+    let namespace = failed(run, &StepId::Namespace, |run, said| {
         let namespace = target(run, |t| &t.namespace);
         (
             format!("namespace {namespace} could not be read: {said}"),
@@ -187,7 +188,7 @@ fn no_access(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
     if !namespace.is_empty() {
         return namespace;
     }
-    failed(run, "status.before", |run, said| {
+    failed(run, &StepId::StatusBefore, |run, said| {
         let namespace = target(run, |t| &t.namespace);
         (
             format!("Deployments, pods and services of namespace {namespace} could not be listed: {said}"),
@@ -197,34 +198,30 @@ fn no_access(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
     })
 }
 
-fn not_permitted(run: &RunState, lens: Lens) -> Vec<(String, String)> {
+fn not_permitted(run: &RunState) -> Vec<(String, String)> {
     let user = run.cluster_user.as_deref().unwrap_or("this user");
-    let uids = failed(run, "uids", |_, said| {
+    let uids = failed(run, &StepId::Uids, |_, said| {
         let found = format!(
             "the uid of kube-system, which tells this cluster from others, could not be read: {said}"
         );
         (found, "ask the cluster's administrator for get on the namespace kube-system by name".to_owned())
     });
-    let answers = run
-        .permissions
-        .iter()
-        .filter(|answer| !lens(&answer.id, answer.granted == Some(true)))
-        .map(|answer| {
-            let what = &answer.question;
-            let found = match answer.granted {
-                None => {
-                    let by_us = run.outcome(&answer.id).and_then(|outcome| outcome.ended_by.says());
-                    let why = by_us.unwrap_or("neither yes nor no");
-                    format!("kubectl auth can-i {what}: {why}, needed for {}", answer.needed_for)
-                }
-                _ => format!("{user} may not {what}, needed for {}", answer.needed_for),
-            };
-            (found, format!("ask the cluster's administrator for it; check with: kubectl auth can-i {what}"))
-        });
+    let answers = run.permissions.iter().filter(|answer| answer.granted != Some(true)).map(|answer| {
+        let what = &answer.question;
+        let found = match answer.granted {
+            None => {
+                let by_us = run.outcome(&answer.id).and_then(|outcome| outcome.ended_by.says());
+                let why = by_us.unwrap_or("neither yes nor no");
+                format!("kubectl auth can-i {what}: {why}, needed for {}", answer.needed_for)
+            }
+            _ => format!("{user} may not {what}, needed for {}", answer.needed_for),
+        };
+        (found, format!("ask the cluster's administrator for it; check with: kubectl auth can-i {what}"))
+    });
     uids.into_iter().chain(answers).collect()
 }
 
-fn unusable_manifest(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+fn unusable_manifest(run: &RunState) -> Vec<(String, String)> {
     let look = "name the folder of the manifests with --manifests DIR (default k8s)";
     run.manifests
         .iter()
@@ -233,7 +230,7 @@ fn unusable_manifest(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
             if let Some(why) = &manifest.unreadable {
                 return Some((format!("{at} can't be read: {why}"), look.to_owned()));
             }
-            let holds = deployment_of(&manifest.file).map_or("", |d| d.name);
+            let holds = run.runbook.deployment_in(&manifest.file).map_or("", |d| &d.name);
             manifest.blank.then(|| {
                 (format!("{at} holds nothing to apply"), format!("put the Deployment {holds} into it"))
             })
@@ -241,7 +238,7 @@ fn unusable_manifest(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn secret(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+fn secret(run: &RunState) -> Vec<(String, String)> {
     if run.began.as_ref().is_some_and(|(_, began)| began.options.keep_secrets) {
         return Vec::new();
     }
@@ -261,12 +258,12 @@ fn secret(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn named_value(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+fn named_value(run: &RunState) -> Vec<(String, String)> {
     let held = |manifest: &ManifestFile| {
         let mut names: BTreeSet<&str> = manifest.holds_named.iter().map(String::as_str).collect();
-        // One that is there only once the placeholders are filled in.
-        let row = DEPLOYMENTS.iter().find(|row| row.manifest == manifest.file);
-        let rendered = row.and_then(|row| run.outcome(&format!("render.{}", row.key)));
+        // Some values occur only after the placeholders are filled in.
+        let row = run.runbook.deployment_in(&manifest.file);
+        let rendered = row.and_then(|row| run.outcome(&StepId::Render(row.id.clone())));
         let taken_out = rendered.into_iter().flat_map(|outcome| &outcome.redactions);
         names.extend(taken_out.map(|redaction| redaction.name.as_str()));
         let (file, names) = (&manifest.file, names.into_iter().collect::<Vec<_>>().join(" and "));
@@ -277,7 +274,7 @@ fn named_value(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
     run.manifests.iter().filter_map(held).collect()
 }
 
-fn placeholder(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+fn placeholder(run: &RunState) -> Vec<(String, String)> {
     let Some((_, began)) = &run.began else { return Vec::new() };
     let unset = run
         .manifests
@@ -303,17 +300,18 @@ fn placeholder(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
     unset.chain(left).collect()
 }
 
-fn not_accepted(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
-    DEPLOYMENTS
+fn not_accepted(run: &RunState) -> Vec<(String, String)> {
+    run.runbook
+        .deployments
         .iter()
         .flat_map(|deployment| {
-            failed(run, &format!("guard.{}", deployment.key), |_, said| {
+            let step = StepId::Guard(deployment.id.clone());
+            failed(run, &step, |_, said| {
                 let next = if said.contains("(Forbidden)") {
                     "ask the cluster's administrator for what `kubectl apply` needs there".to_owned()
                 } else {
                     format!(
-                        "mend it; a run keeps the whole answer in preflight/out/guard.{}.err",
-                        deployment.key
+                        "fix the manifest; `run` keeps the server's full answer in preflight/out/{step}.err"
                     )
                 };
                 (format!("{} is not accepted: {said}", deployment.manifest), next)
@@ -322,7 +320,7 @@ fn not_accepted(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn elsewhere(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+fn elsewhere(run: &RunState) -> Vec<(String, String)> {
     let namespace = target(run, |t| &t.namespace);
     run.landings
         .iter()
@@ -344,10 +342,10 @@ fn elsewhere(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn no_deployment(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
+fn no_deployment(run: &RunState) -> Vec<(String, String)> {
     run.landings
         .iter()
-        .filter_map(|landed| Some((landed, deployment_of(&landed.file)?)))
+        .filter_map(|landed| Some((landed, run.runbook.deployment_in(&landed.file)?)))
         .filter(|(landed, deployment)| {
             !landed.objects.iter().any(|object| object.kind == "Deployment" && object.name == deployment.name)
         })
@@ -360,8 +358,8 @@ fn no_deployment(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
         .collect()
 }
 
-fn context_not_taken(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
-    failed(run, "use-context", |_, said| {
+fn context_not_taken(run: &RunState) -> Vec<(String, String)> {
+    failed(run, &StepId::UseContext, |_, said| {
         (
             format!("kubectl config use-context failed: {said}"),
             "nothing was applied; see deploy/stderr.log".to_owned(),
@@ -371,11 +369,11 @@ fn context_not_taken(run: &RunState, _lens: Lens) -> Vec<(String, String)> {
 
 fn failed(
     run: &RunState,
-    id: &str,
+    id: &StepId,
     finding: impl Fn(&RunState, &str) -> (String, String),
 ) -> Vec<(String, String)> {
     run.outcome(id)
-        // What was ended because a stop rule had fired meanwhile says nothing about what it asked.
+        // If a command was ended because a stop rule fired, its outcome does not answer the query.
         .filter(|outcome| !outcome.succeeded() && outcome.ended_by != EndedBy::StagingDryRun)
         .map(|outcome| {
             let said = match (outcome.ended_by.says(), outcome.first_error.as_deref()) {
@@ -390,8 +388,4 @@ fn failed(
 
 fn target(run: &RunState, field: impl Fn(&crate::events::Target) -> &String) -> &str {
     run.began.as_ref().map_or("", |(_, began)| field(&began.target))
-}
-
-fn deployment_of(file: &str) -> Option<&'static Deployment> {
-    DEPLOYMENTS.iter().find(|deployment| deployment.manifest == file)
 }

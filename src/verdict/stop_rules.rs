@@ -1,107 +1,96 @@
+//! The runbook's four stop rules, each a pure function of the [`RunState`].
+//!
+//! If several rules fire, the one with the earliest observation counts.
+
 use serde::{Deserialize, Serialize};
 
-use super::{Lens, checks_passed};
+use super::checks_passed;
 use crate::events::{Conclusion, Sighting};
 use crate::facts::pods::{Failing, Pod};
 use crate::facts::rollout::Ending;
 use crate::moment::Moment;
 use crate::run_state::RunState;
-use crate::runbook::{CHECKS, DEPLOYMENTS, SMOKE_THRESHOLD};
+use crate::runbook::{Runbook, ShownBy, StepId};
 
-/// A row: one of the runbook's four stop rules.
+/// A stop rule: one of the runbook's four.
+#[derive(Debug, Clone, Copy)]
 pub struct StopRule {
     /// Its id for `explain`.
     pub id: &'static str,
-    /// The runbook's number.
+    /// Its number in the runbook.
     pub number: u8,
-    /// The runbook's words.
-    pub text: &'static str,
-    observe: fn(&RunState, Lens) -> Option<Observation>,
+    observe: fn(&RunState) -> Option<Observation>,
 }
 
-/// What a stop rule saw.
+/// The observation that made a stop rule fire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
 pub struct Observation {
+    /// The observation in words.
     pub observed: String,
+    /// The limit that was violated, in words.
     pub limit: String,
+    /// The time of the observation.
     pub seen_at: Moment,
-    /// The id of the command that showed it, or of the first and the last one.
-    pub command: String,
-    /// The line that showed it.
+    /// The command that showed it, or the first and the last such command.
+    pub command: ShownBy,
+    /// The line of output that showed it; `None` if no single line did.
     pub line: Option<String>,
-    pub confirmed_by: Option<String>,
-    /// Why the confirmation failed, if it did.
+    /// The command that confirmed it; `None` if the rule needs no confirmation, or the confirmation failed.
+    pub confirmed_by: Option<StepId>,
+    /// The reason why the confirmation failed; `None` if it did not fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unconfirmed: Option<String>,
+    /// The name of the pod; `None` if the rule is not about a pod.
     pub pod: Option<String>,
+    /// The failing container; `None` if none is known.
     pub container: Option<Failing>,
 }
 
-/// The stop rule that fired, and what it saw.
+/// The stop rule that fired, and its observation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
-    /// The runbook's number.
+    /// The number of the rule in the runbook.
     pub rule: u8,
     /// The runbook's words.
     pub text: String,
-    /// What it saw.
+    /// The observation.
     #[serde(flatten)]
     pub saw: Observation,
 }
 
-/// The four stop rules.
+/// The four stop rules, in the runbook's order.
 pub static STOP_RULES: &[StopRule] = &[
-    StopRule {
-        id: "stop-1",
-        number: 1,
-        text: "`kubectl rollout status` fails (deployment did not converge)",
-        observe: rollout_failed,
-    },
-    StopRule {
-        id: "stop-2",
-        number: 2,
-        text: "Any pod in `CrashLoopBackOff` or `Error` state",
-        observe: pod_failing,
-    },
-    StopRule {
-        id: "stop-3",
-        number: 3,
-        text: "Health check (`/health` or `/readyz`) returns non-200 after 2 minutes",
-        observe: not_healthy,
-    },
-    StopRule {
-        id: "stop-4",
-        number: 4,
-        text: "Smoke tests: < 8/10 PASS (80% threshold)",
-        observe: too_few_passed,
-    },
+    StopRule { id: "stop-1", number: 1, observe: rollout_failed },
+    StopRule { id: "stop-2", number: 2, observe: pod_failing },
+    StopRule { id: "stop-3", number: 3, observe: not_healthy },
+    StopRule { id: "stop-4", number: 4, observe: too_few_passed },
 ];
 
-/// The rule that fired first.
-pub(super) fn first(run: &RunState, lens: Lens) -> Option<Stop> {
+impl StopRule {
+    /// Returns the runbook's words.
+    pub fn text(self, runbook: &Runbook) -> &str {
+        runbook.stop_rules.get(usize::from(self.number).wrapping_sub(1)).map_or("", String::as_str)
+    }
+}
+
+/// Returns the stop rule that fired first.
+pub(super) fn first(run: &RunState) -> Option<Stop> {
     STOP_RULES
         .iter()
         .filter_map(|rule| {
-            let saw = (rule.observe)(run, lens);
-            let holds = lens(rule.id, saw.is_none());
-            let saw = match (holds, saw) {
-                (true, _) => return None,
-                (false, Some(saw)) => saw,
-                (false, None) => Observation::at(run.ended?, "", "not so", rule.text),
-            };
-            Some(Stop { rule: rule.number, text: rule.text.to_owned(), saw })
+            let saw = (rule.observe)(run);
+            Some(Stop { rule: rule.number, text: rule.text(&run.runbook).to_owned(), saw: saw? })
         })
         .min_by_key(|stop| stop.saw.seen_at)
 }
 
 impl Observation {
-    fn at(seen_at: Moment, command: &str, observed: impl Into<String>, limit: &str) -> Self {
+    fn at(seen_at: Moment, command: ShownBy, observed: impl Into<String>, limit: &str) -> Self {
         Self {
             observed: observed.into(),
             limit: limit.to_owned(),
             seen_at,
-            command: command.to_owned(),
+            command,
             line: None,
             confirmed_by: None,
             unconfirmed: None,
@@ -111,10 +100,10 @@ impl Observation {
     }
 }
 
-/// Rule 1, and an apply that failed: what was not applied can't converge.
-fn rollout_failed(run: &RunState, _lens: Lens) -> Option<Observation> {
-    let apply = DEPLOYMENTS.iter().find_map(|deployment| {
-        let outcome = run.outcome(&format!("apply.{}", deployment.key))?;
+/// Evaluates rule 1, which also fires if an apply failed: a manifest that was not applied can't converge.
+fn rollout_failed(run: &RunState) -> Option<Observation> {
+    let apply = run.runbook.deployments.iter().find_map(|deployment| {
+        let outcome = run.outcome(&StepId::Apply(deployment.id.clone()))?;
         if outcome.succeeded() || outcome.ended_by.is_our_doing() {
             return None;
         }
@@ -124,13 +113,13 @@ fn rollout_failed(run: &RunState, _lens: Lens) -> Option<Observation> {
         let observed = format!("kubectl apply of {} exited {exit}: {said}", deployment.manifest);
         Some(Observation {
             line: outcome.first_error.clone(),
-            ..Observation::at(seen_at, &outcome.id, observed, "every apply exits 0")
+            ..Observation::at(seen_at, ShownBy::Step(outcome.id.clone()), observed, "every apply exits 0")
         })
     });
     let rollout =
         run.rollouts.iter().find(|rollout| rollout.ending != Ending::RolledOut).and_then(|rollout| {
-            let deployment = DEPLOYMENTS.iter().find(|deployment| deployment.name == rollout.deployment)?;
-            let id = format!("rollout.{}", deployment.key);
+            let deployment = run.runbook.deployments.iter().find(|d| d.name == rollout.deployment)?;
+            let id = StepId::Rollout(deployment.id.clone());
             let outcome = run.outcome(&id)?;
             if outcome.ended_by.is_our_doing() {
                 return None;
@@ -142,20 +131,21 @@ fn rollout_failed(run: &RunState, _lens: Lens) -> Option<Observation> {
                 format!("deployment/{}: {} (exit {exit}){why}", rollout.deployment, rollout.ending.says());
             Some(Observation {
                 line: outcome.first_error.clone(),
-                ..Observation::at(rollout.at, &id, observed, "exit 0 for every Deployment")
+                ..Observation::at(rollout.at, ShownBy::Step(id), observed, "exit 0 for every Deployment")
             })
         });
     apply.or(rollout)
 }
 
-/// Pods that a quota or an admission plugin refuses leave no pod to look at; only the Deployment says why.
+/// Returns why a quota or an admission plugin refused pods: without a pod, only the Deployment shows the
+/// reason.
 fn refused_pods(run: &RunState, name: &str) -> Option<String> {
     let deployments = run.deployments_after.as_ref()?;
     let message = deployments.iter().find(|deployment| deployment.name == name)?.failed_create()?;
     Some(format!("ReplicaFailure (FailedCreate): {message}"))
 }
 
-fn pod_failing(run: &RunState, _lens: Lens) -> Option<Observation> {
+fn pod_failing(run: &RunState) -> Option<Observation> {
     let seen = run.sightings.iter().find(|judged| judged.conclusion.stops()).map(|judged| {
         let Sighting { pod, status, line, command, seen_at } = &judged.sighting;
         let unconfirmed = match &judged.conclusion {
@@ -164,11 +154,16 @@ fn pod_failing(run: &RunState, _lens: Lens) -> Option<Observation> {
         };
         Observation {
             line: Some(line.clone()),
-            confirmed_by: unconfirmed.is_none().then(|| "confirm.pod".to_owned()),
+            confirmed_by: unconfirmed.is_none().then_some(StepId::ConfirmPod),
             unconfirmed,
             pod: Some(pod.clone()),
             container: judged.container.clone(),
-            ..Observation::at(*seen_at, command, format!("pod {pod}: {status}"), "no pod")
+            ..Observation::at(
+                *seen_at,
+                ShownBy::Step(command.clone()),
+                format!("pod {pod}: {status}"),
+                "no pod",
+            )
         }
     });
     seen.or_else(|| {
@@ -182,42 +177,45 @@ fn pod_failing(run: &RunState, _lens: Lens) -> Option<Observation> {
         Some(Observation {
             pod: Some(pod.name.clone()),
             container: Some(failing),
-            ..Observation::at(*at, "objects.after", observed, "no pod")
+            ..Observation::at(*at, ShownBy::Step(StepId::ObjectsAfter), observed, "no pod")
         })
     })
 }
 
-fn not_healthy(run: &RunState, _lens: Lens) -> Option<Observation> {
+fn not_healthy(run: &RunState) -> Option<Observation> {
     let health = run.health.iter().find(|health| health.http_status != "200")?;
     let status = if health.http_status == "000" { "no answer" } else { &health.http_status };
     let times = if health.asks == 1 { "once".to_owned() } else { format!("{} times", health.asks) };
     Some(Observation::at(
         health.at,
-        &health.id,
+        ShownBy::Step(health.id.clone()),
         format!("{}: {status} after {} s, asked {times}", health.path, health.waited_ms / 1000),
         &format!("200 within {} s", health.limit_ms / 1000),
     ))
 }
 
-fn too_few_passed(run: &RunState, lens: Lens) -> Option<Observation> {
-    if run.checks.len() < CHECKS.len() {
+fn too_few_passed(run: &RunState) -> Option<Observation> {
+    let (all, threshold) = (run.runbook.checks.len(), run.runbook.smoke_threshold);
+    if run.checks.len() < all {
         return None;
     }
-    let passed = checks_passed(run, lens);
+    let passed = checks_passed(run);
     let last = run.checks.last()?;
-    (passed < SMOKE_THRESHOLD).then(|| {
-        let observed = format!("{passed}/{} PASS", CHECKS.len());
-        let limit = format!("at least {SMOKE_THRESHOLD}/{}", CHECKS.len());
-        Observation::at(last.at, "check.01 to check.10", observed, &limit)
+    let shown_by = run.runbook.all_checks()?;
+    (passed < threshold).then(|| {
+        let limit = format!("at least {threshold}/{all}");
+        Observation::at(last.at, shown_by, format!("{passed}/{all} PASS"), &limit)
     })
 }
 
-/// What a sighting comes to, by the one look at the pod that followed it.
+/// Returns the conclusion about a sighting, by the read of the pod that followed it.
 ///
-/// A pod that is being deleted prints `Error` when its containers end non-zero on TERM, after the rollout has
-/// succeeded: it does not count. One that runs again meanwhile does: its last state is quoted. A pod that was
-/// failing before the deploy may be what the rollout mends: it is excused until the rollouts have ended, but
-/// not when nothing is applied, or the apply changed nothing about its Deployment.
+/// A pod that is being deleted does not count: it shows `Error` when its containers exit non-zero on TERM,
+/// after the rollout has succeeded. A pod that runs again meanwhile does count, and its last state is quoted.
+/// If the pod could not be read, the sighting is unconfirmed and counts.
+///
+/// A pod that was failing before the deploy is excused until the rollouts have ended, because the rollout may
+/// fix it. It is not excused if nothing is applied, or the apply changed nothing about its Deployment.
 pub fn conclude(
     run: &RunState,
     sighting: &Sighting,
@@ -238,7 +236,7 @@ pub fn conclude(
     }
 }
 
-/// How a container ended that runs again meanwhile.
+/// Returns the last state of a container that failed and runs again meanwhile.
 fn failed_last(pod: &Pod) -> Option<Failing> {
     pod.containers.iter().find_map(|container| {
         let last = container.last.as_ref()?;
@@ -257,7 +255,7 @@ fn excuse(run: &RunState, name: &str, uid: &str) -> Option<String> {
     let (_, failing) = run.pods_before.as_ref()?;
     let before = failing.iter().find(|before| before.pod == name && before.uid == uid)?;
     let applies = run.applies();
-    if !applies || run.rollouts.len() == DEPLOYMENTS.len() {
+    if !applies || run.rollouts.len() == run.runbook.deployments.len() {
         return None;
     }
     let unchanged = before.deployment.as_ref().is_some_and(|deployment| {

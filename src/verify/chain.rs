@@ -1,16 +1,17 @@
-//! Whether the runs of an evidence root follow on each other: each names the manifest of the one before.
+//! Verifies the chain of runs of an evidence root: each run names the manifest of the previous one by its
+//! hash.
 
 use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
-use super::{CannotRead, Check, Kind, Report};
+use super::{CannotRead, Kind, Point, Report};
 use crate::evidence::{RunFolder, latest, run_folders};
 
-/// Walks the chain from the latest run of an evidence root to the first one, over days.
+/// Verifies the chain from the latest run of an evidence root back to the first one, across days.
 ///
 /// # Errors
-/// When the root can't be read, or holds no run.
+/// When the root can't be read, or contains no run.
 pub fn chain(root: &Utf8Path) -> Result<Report, CannotRead> {
     if !root.is_dir() {
         return Err(CannotRead::NoFolder(root.to_owned()));
@@ -33,8 +34,8 @@ pub fn chain(root: &Utf8Path) -> Result<Report, CannotRead> {
     Ok(Report { folder: root.to_owned(), run: None, checks })
 }
 
-/// The runs by the hashes of their manifests, and those that can't be told by it.
-fn by_their_manifests(run_folders: Vec<RunFolder>) -> (BTreeMap<String, RunFolder>, Vec<Check>) {
+/// Returns the runs by the hashes of their manifests, and a check for each run that has no hash or shares it.
+fn by_their_manifests(run_folders: Vec<RunFolder>) -> (BTreeMap<String, RunFolder>, Vec<Point>) {
     let (mut by_hash, mut apart) = (BTreeMap::new(), Vec::new());
     for run_folder in run_folders {
         match run_folder.sha256.clone() {
@@ -49,13 +50,13 @@ fn by_their_manifests(run_folders: Vec<RunFolder>) -> (BTreeMap<String, RunFolde
     (by_hash, apart)
 }
 
-fn found(dir: String, why: &str) -> Check {
-    Check::new(Kind::Chain, dir, vec![why.to_owned()])
+fn found(dir: String, why: &str) -> Point {
+    Point::new(Kind::Chain, dir, vec![why.to_owned()])
 }
 
-/// What a run says of the one before, and the hash of that one's manifest if it is there.
-fn follow(run_folder: &RunFolder, others: &BTreeMap<String, RunFolder>) -> (Check, Option<String>) {
-    let check = |what: String, found| Check::new(Kind::Chain, what, found);
+/// Returns the check of a run's link to the previous run, and the manifest hash of that run if it exists.
+fn follow(run_folder: &RunFolder, others: &BTreeMap<String, RunFolder>) -> (Point, Option<String>) {
+    let check = |what: String, found| Point::new(Kind::Chain, what, found);
     let Some(told) = &run_folder.told else {
         return (found(run_folder.dir.clone(), "its manifest can't be read"), None);
     };

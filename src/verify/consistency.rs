@@ -1,24 +1,26 @@
-//! Whether the journal, the manifest and the texts tell the same story.
+//! Verifies that the journal, the manifest and the documents agree, and that the recorded files are all
+//! there.
 
 use std::io;
 
 use serde_json::Value;
 
-use super::{Check, Evidence, Kind, clipped, documents_check};
+use super::{Evidence, Kind, Point, clipped, documents_check};
 use crate::events::EventKind;
 use crate::evidence::ABOVE_THE_SUMS;
 use crate::manifest::Manifest;
 use crate::run_state::RunState;
+use crate::runbook::StepId;
 use crate::verdict;
 
-pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
+pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Point>> {
     let judgement = verdict::judge(&evidence.run);
     let criteria = judgement.criteria.len();
     let what = format!("verdict, stop rule, {criteria} criteria and checks are what manifest.json says");
     let number = evidence.events.len();
     let mut checks = vec![
-        Check::new(Kind::Truth, what, manifest(evidence)?),
-        Check::new(
+        Point::new(Kind::Truth, what, manifest(evidence)?),
+        Point::new(
             Kind::Completeness,
             format!("the journal's {number} events are numbered and in order"),
             order(evidence),
@@ -29,17 +31,19 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Where the journal holds nothing, the run was ended before it could be begun, and the manifest must not claim more.
-pub(super) fn nothing_begun(evidence: &Evidence) -> Check {
+/// Checks an empty journal: the run was ended before it began, so the manifest must not claim more.
+pub(super) fn nothing_begun(evidence: &Evidence) -> Point {
     let claims = match super::files::json(evidence, "manifest.json") {
         Ok(kept) => kept["verdict"] != "incomplete" || kept["commands"] != Value::Array(Vec::new()),
         Err(_) => evidence.has("manifest.json"),
     };
     let found = claims.then(|| "manifest.json tells of a run, and journal.jsonl of none".to_owned());
-    Check::new(Kind::Truth, "nothing was begun: the journal is empty", found.into_iter().collect())
+    Point::new(Kind::Truth, "nothing was begun: the journal is empty", found.into_iter().collect())
 }
 
-/// The manifest, against the journal folded again. That of a run that was killed is of an earlier moment.
+/// Compares the manifest with the journal folded again.
+///
+/// The manifest of a run that was killed may match an earlier moment of the journal.
 fn manifest(evidence: &Evidence) -> io::Result<Vec<String>> {
     let kept = match super::files::json(evidence, "manifest.json") {
         Ok(kept) => kept,
@@ -52,8 +56,10 @@ fn manifest(evidence: &Evidence) -> io::Result<Vec<String>> {
     Ok(differences(&kept, &again))
 }
 
-/// Of a run that did not close its folder: the manifest was last written some events before. Why it did not, a journal
-/// may not tell for which there was no room.
+/// Returns whether the manifest matches an earlier moment of a run that did not close its directory.
+///
+/// The field `incomplete` is ignored: with a full disk, the journal may lack the reason why the run did not
+/// finish.
 fn is_of_an_earlier_moment(kept: &Value, evidence: &Evidence) -> io::Result<bool> {
     let without_why = |mut manifest: Value| {
         manifest.as_object_mut().map(|fields| fields.remove("incomplete"));
@@ -69,11 +75,11 @@ fn is_of_an_earlier_moment(kept: &Value, evidence: &Evidence) -> io::Result<bool
 }
 
 fn folded(run: &RunState) -> io::Result<Value> {
-    // As text, in the form in which a run writes it: no other code is needed for that.
+    // Compared through the text that a run writes, so that the same serialization applies to both.
     Ok(serde_json::from_str(&serde_json::to_string_pretty(&Manifest::of(run, &verdict::judge(run)))?)?)
 }
 
-/// The fields in which two manifests differ.
+/// Returns the fields in which two manifests differ.
 fn differences(kept: &Value, again: &Value) -> Vec<String> {
     let none = serde_json::Map::new();
     let (kept, again) = (kept.as_object().unwrap_or(&none), again.as_object().unwrap_or(&none));
@@ -100,13 +106,14 @@ fn order(evidence: &Evidence) -> Vec<String> {
     gap.into_iter().chain(back).chain(starts_and_ends(evidence)).collect()
 }
 
-/// Each command that ended had begun, and of a run that came to its end each that began has ended.
+/// Checks that each command that ended had begun, and, if the run reached its end, that each that began has
+/// ended.
 fn starts_and_ends(evidence: &Evidence) -> Vec<String> {
-    let (mut open, mut found) = (Vec::<&str>::new(), Vec::new());
+    let (mut open, mut found) = (Vec::<&StepId>::new(), Vec::new());
     for event in &evidence.events {
         match &event.kind {
             EventKind::CommandStarts(intent) => open.push(&intent.id),
-            EventKind::CommandEnded(outcome) => match open.iter().position(|id| *id == outcome.id) {
+            EventKind::CommandEnded(outcome) => match open.iter().position(|id| **id == outcome.id) {
                 Some(at) => drop(open.remove(at)),
                 None => found.push(format!("journal.jsonl: {} ended, and never began", outcome.id)),
             },
@@ -119,15 +126,12 @@ fn starts_and_ends(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// The files that the run listed at its end.
-fn listed_files(evidence: &Evidence) -> Check {
+/// Checks that the files are the ones that the run listed at its end.
+fn listed_files(evidence: &Evidence) -> Point {
     let Some(listed) = &evidence.run.files else {
-        return Check::not_possible(
-            Kind::Completeness,
-            "its files were not listed: the run was ended before",
-        );
+        return Point::open(Kind::Completeness, "its files were not listed: the run was ended before");
     };
-    // What was to replace another file, when the run was killed.
+    // A file that was to replace another one when the run was killed.
     let is_half_written = |file: &str| {
         !evidence.is_closed() && file.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
     };
@@ -137,7 +141,7 @@ fn listed_files(evidence: &Evidence) -> Check {
     let found = more
         .map(|file| format!("{file} is in no list of the run"))
         .chain(missing.map(|file| format!("{file} is missing")));
-    Check::new(
+    Point::new(
         Kind::Completeness,
         format!("the {} files that the run listed are there", listed.len()),
         found.collect(),

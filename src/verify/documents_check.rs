@@ -1,22 +1,19 @@
-//! Whether `cmd.txt` and the other texts say what the journal does: they are made from it again.
+//! Verifies `cmd.txt` and the other documents by rendering them again from the journal.
 
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{Check, Evidence, Kind};
+use super::{Evidence, Kind, Point};
 use crate::documents;
 use crate::evidence::{ATTESTATION, cmd_txt};
 use crate::run_state::RunState;
 use crate::runbook::Phase;
 
-/// Of a run that did not close its folder, a text is of the moment when it was last written.
-pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
+/// Compares each document with the journal.
+///
+/// If the run did not close its directory, a document may match any earlier moment of the journal.
+pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
     let run = &evidence.run;
-    let version = run.began.as_ref().map_or("", |(_, began)| began.program.version.as_str());
-    if version != env!("CARGO_PKG_VERSION") {
-        let what = "cmd.txt and other texts were not made again: another version made them";
-        return Ok(Check::not_possible(Kind::Completeness, what));
-    }
     let mut unlike = BTreeMap::new();
     for file in made(evidence, run)?.into_keys().filter(|file| evidence.has(file)) {
         let bytes = fs_err::read(evidence.tree.path(&file))?;
@@ -32,10 +29,11 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
     }
     let found = unlike.into_keys().map(|file| format!("{file} does not say what the journal does"));
     let what = format!("cmd.txt and {number} texts in all say what the journal does");
-    Ok(Check::new(Kind::Completeness, what, found.collect()))
+    Ok(Point::new(Kind::Completeness, what, found.collect()))
 }
 
-/// The record as it was when texts may have been written last: its end, if the folder was closed.
+/// Returns the states at which documents may have been written last: only the final state, if the directory
+/// was closed.
 fn moments(evidence: &Evidence) -> Box<dyn Iterator<Item = RunState> + '_> {
     if evidence.is_closed() {
         return Box::new(std::iter::once(evidence.run.clone()));
@@ -43,8 +41,8 @@ fn moments(evidence: &Evidence) -> Box<dyn Iterator<Item = RunState> + '_> {
     Box::new(evidence.moments())
 }
 
-/// The texts, by their files.
-fn made(evidence: &Evidence, run: &RunState) -> io::Result<BTreeMap<String, String>> {
+/// Renders the documents, by their file names.
+pub(super) fn made(evidence: &Evidence, run: &RunState) -> io::Result<BTreeMap<String, String>> {
     let overlay = documents::overlay_of(run).unwrap_or_default();
     let commands = Phase::ALL.into_iter().filter_map(|phase| {
         Some((format!("{}/cmd.txt", phase.folder()), cmd_txt::render(run, phase, &overlay)?))

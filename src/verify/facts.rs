@@ -1,32 +1,34 @@
-//! Whether the events of the journal follow from what was printed.
+//! Verifies that the events of the journal follow from the recorded output of the commands, and the other way
+//! round.
 
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{Check, Evidence, Kind, clipped};
+use super::{Evidence, Kind, Point, clipped};
 use crate::events::{ByteRange, Event, EventKind, ManifestFile, Outcome};
 use crate::evidence::sha256_of_bytes;
 use crate::facts::manifest_text;
 use crate::interpret::{self, CommandOutput};
+use crate::runbook::StepId;
 
-pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
+pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Point>> {
     let (facts, read) = facts(evidence)?;
     Ok(vec![
-        Check::new(Kind::Truth, format!("{read} facts follow from what the commands printed"), facts),
-        Check::new(Kind::Truth, "each byte of an output belongs to one command", ranges(evidence)),
-        Check::new(Kind::Truth, "the manifests are those that were read", manifests(evidence)?),
-        Check::new(Kind::Truth, "/health and /readyz answered as is said", health(evidence)?),
+        Point::new(Kind::Truth, format!("{read} facts follow from what the commands printed"), facts),
+        Point::new(Kind::Truth, "each byte of an output belongs to one command", ranges(evidence)),
+        Point::new(Kind::Truth, "the manifests are those that were read", manifests(evidence)?),
+        Point::new(Kind::Truth, "/health and /readyz answered as is said", health(evidence)?),
     ])
 }
 
-/// What a command printed, as far as it is kept.
+/// Returns the recorded output of a command; empty if there is none.
 pub(super) fn printed(evidence: &Evidence, range: Option<&ByteRange>) -> io::Result<Vec<u8>> {
     let Some(range) = range else { return Ok(Vec::new()) };
     let bytes = if evidence.has(&range.file) { evidence.tree.read(Some(range))? } else { Vec::new() };
     Ok(bytes)
 }
 
-/// The outcomes of the journal, in its order.
+/// Returns the outcomes in the journal, in its order.
 pub(super) fn outcomes(events: &[Event]) -> impl Iterator<Item = &Outcome> {
     events.iter().filter_map(|event| match &event.kind {
         EventKind::CommandEnded(outcome) => Some(outcome),
@@ -34,7 +36,8 @@ pub(super) fn outcomes(events: &[Event]) -> impl Iterator<Item = &Outcome> {
     })
 }
 
-/// The events that follow from commands, read again, against those of the journal; and how many these are.
+/// Compares the events read again from the output with the events of the journal; returns the findings, and
+/// the number of events compared.
 fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
     let mut follow = Vec::new();
     let mut found = Vec::new();
@@ -47,14 +50,14 @@ fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
         if failed && !stderr.is_empty() && outcome.first_error != interpret::first_error(first) {
             found.push(format!("{}: it did not say {:?}", outcome.id, outcome.first_error));
         }
-        // What it printed may hold a password, and is not kept.
-        if outcome.id == "context" {
+        // Its output may contain a password and is not recorded.
+        if outcome.id == StepId::Context {
             continue;
         }
         let stdout = printed(evidence, interpret::needed_stdout(outcome))?;
         match interpret::events(&evidence.run, &CommandOutput { outcome, stdout: &stdout, stderr: &stderr }) {
-            Ok(events) => follow.extend(events.into_iter().map(|what| (outcome.id.as_str(), what))),
-            // That is why the run failed.
+            Ok(events) => follow.extend(events.into_iter().map(|what| (&outcome.id, what))),
+            // This error is the recorded reason why the run failed.
             Err(error)
                 if evidence.run.failed.as_deref().is_some_and(|why| why.contains(&error.to_string())) => {}
             Err(error) => found.push(format!("{}: {error}", outcome.id)),
@@ -66,7 +69,7 @@ fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
     for (id, what) in follow {
         match told.iter().position(|told| **told == what) {
             Some(at) => drop(told.remove(at)),
-            // A run that was ended did not come to read everything.
+            // A run that was ended early did not read every output.
             None if !evidence.is_whole() || evidence.stopped() => {}
             None => found.push(format!("{id}: the journal does not say what it printed")),
         }
@@ -80,7 +83,7 @@ fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
     Ok((found, number))
 }
 
-/// Whether it is of a kind that follows from the kept output of a command.
+/// Returns whether an event is of a kind that follows from the recorded output of a command.
 fn is_read(what: &EventKind) -> bool {
     matches!(
         what,
@@ -103,7 +106,8 @@ fn is_read(what: &EventKind) -> bool {
     )
 }
 
-/// What commands printed into one file stands there without a gap, and nothing else does.
+/// Checks that the byte ranges of the commands cover each file without a gap, and that the file contains
+/// nothing else.
 fn ranges(evidence: &Evidence) -> Vec<String> {
     let mut of_files = BTreeMap::<&str, Vec<&ByteRange>>::new();
     for outcome in outcomes(&evidence.events) {
@@ -129,7 +133,8 @@ fn ranges(evidence: &Evidence) -> Vec<String> {
             continue;
         }
         let length = evidence.tree.path(file).symlink_metadata().map_or(0, |metadata| metadata.len());
-        // What a command printed that was ended with the run is in the file, and not in the journal.
+        // The output of a command that was ended with the run is in the file, but its range is not in the
+        // journal.
         let fits = if evidence.is_whole() { length == end } else { length >= end };
         if !fits {
             found.push(format!("{file} has {length} bytes, and the commands printed {end}"));
@@ -138,7 +143,7 @@ fn ranges(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// The manifests that are kept, against what was found in them.
+/// Compares the recorded manifests with the facts recorded about them.
 fn manifests(evidence: &Evidence) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     for manifest in &evidence.run.manifests {
@@ -166,7 +171,7 @@ fn manifests(evidence: &Evidence) -> io::Result<Vec<String>> {
     Ok(found)
 }
 
-/// What is said of the gate of stop rule 3, against the answers.
+/// Compares the recorded results of the health gate (stop rule 3) with the recorded answers.
 fn health(evidence: &Evidence) -> io::Result<Vec<String>> {
     let limit = evidence.run.began.as_ref().map(|(_, began)| began.options.health_timeout_ms);
     let mut found = Vec::new();

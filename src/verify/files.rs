@@ -1,4 +1,4 @@
-//! Whether the files are those that were sealed.
+//! Verifies that the files are the ones that were sealed: their checksums, their set, and the attestation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -6,21 +6,21 @@ use std::io;
 use camino::Utf8Path;
 use serde_json::{Value, json};
 
-use super::{Check, Evidence, Kind};
+use super::{Evidence, Kind, Point};
 use crate::evidence::{ABOVE_THE_SUMS, ATTESTATION, SUMS, sha256_of_file};
 use crate::{documents, verdict};
 
-/// What stands in a folder.
-pub(super) struct Found {
+/// The content of a directory.
+pub(super) struct FolderContents {
     /// The paths of its files, sorted.
     pub(super) files: Vec<String>,
-    /// What is there and is no file: a link, a socket, a name that is no text.
+    /// The paths of other entries, sorted: links, sockets, and names that are not UTF-8.
     pub(super) others: Vec<String>,
 }
 
-/// Looks into a folder and those below, through no link.
-pub(super) fn find(folder: &Utf8Path) -> io::Result<Found> {
-    let mut found = Found { files: Vec::new(), others: Vec::new() };
+/// Lists a directory and its subdirectories without following links.
+pub(super) fn find(folder: &Utf8Path) -> io::Result<FolderContents> {
+    let mut found = FolderContents { files: Vec::new(), others: Vec::new() };
     let mut folders = vec![folder.to_owned().into_std_path_buf()];
     while let Some(at) = folders.pop() {
         for entry in fs_err::read_dir(at)? {
@@ -39,21 +39,22 @@ pub(super) fn find(folder: &Utf8Path) -> io::Result<Found> {
     Ok(found)
 }
 
-pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<Check>> {
+pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<Point>> {
     let others = others.iter().map(|other| format!("{other} is no file"));
     if !evidence.has(SUMS) {
         let above = ABOVE_THE_SUMS.into_iter().filter(|file| evidence.has(file));
-        // The attestation is written just before the sums, by a run that ended or could not.
+        // The attestation is written just before the checksums, by a run that ended or failed.
         let was_closing = evidence.run.ended.is_some() || evidence.run.failed.is_some();
         let above = above.filter(|file| *file != ATTESTATION || !was_closing);
         let above = above.map(|file| format!("{file} is there, and no {SUMS} that it could be of"));
         let what = "there are only files, and only of the run";
         let found = others.chain(above).collect();
-        return Ok(vec![unsealed(evidence), Check::new(Kind::Integrity, what, found)]);
+        return Ok(vec![unsealed(evidence), Point::new(Kind::Integrity, what, found)]);
     }
     let (listed, malformed) = sums(evidence)?;
     let mut differing = malformed;
-    // One that was not found is told below, and not opened: its name may lead elsewhere.
+    // A file that was not found is reported below. It is not opened, because its name may lead out of the
+    // directory.
     for (file, sum) in listed.iter().filter(|(file, _)| evidence.has(file)) {
         match sha256_of_file(&evidence.tree.path(file)) {
             Ok(is) if is == *sum => {}
@@ -68,24 +69,25 @@ pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<C
     let more = there.difference(&summed).map(|file| format!("{file} was not there when the run was sealed"));
     let set = missing.chain(more).chain(others).collect();
     Ok(vec![
-        Check::new(Kind::Integrity, format!("{} files are what {SUMS} says", listed.len()), differing),
-        Check::new(Kind::Integrity, "no file is missing, none is more, there is no link", set),
-        Check::new(Kind::Integrity, format!("{ATTESTATION} is about these {SUMS}"), attested(evidence)?),
+        Point::new(Kind::Integrity, format!("{} files are what {SUMS} says", listed.len()), differing),
+        Point::new(Kind::Integrity, "no file is missing, none is more, there is no link", set),
+        Point::new(Kind::Integrity, format!("{ATTESTATION} is about these {SUMS}"), attested(evidence)?),
     ])
 }
 
-fn unsealed(evidence: &Evidence) -> Check {
+fn unsealed(evidence: &Evidence) -> Point {
     if evidence.run.ended.is_some() {
         let found =
             format!("{SUMS} is missing, though the run ended: taken away, or it was killed just before");
-        Check::new(Kind::Integrity, "the run was sealed", vec![found])
+        Point::new(Kind::Integrity, "the run was sealed", vec![found])
     } else {
         let what = format!("not sealed: the run was ended before it could write {SUMS}");
-        Check::not_possible(Kind::Integrity, what)
+        Point::open(Kind::Integrity, what)
     }
 }
 
-/// Whether the attestation is about the seal, and says of the run what it came to; whatever version wrote it.
+/// Checks that the attestation is about the seal and contains the verdict of the run, whatever version wrote
+/// it.
 fn attested(evidence: &Evidence) -> io::Result<Vec<String>> {
     let statement = match json(evidence, ATTESTATION) {
         Ok(statement) => statement,
@@ -102,7 +104,7 @@ fn attested(evidence: &Evidence) -> io::Result<Vec<String>> {
     Ok(differing.map(|(pointer, is)| format!("{ATTESTATION}: {pointer} is not {is}")).collect())
 }
 
-/// A file as JSON, or why it is none.
+/// Reads a file as JSON; the error is the reason why it can't be.
 pub(super) fn json(evidence: &Evidence, file: &str) -> Result<Value, String> {
     if !evidence.has(file) {
         return Err(format!("{file} is missing"));
@@ -111,7 +113,7 @@ pub(super) fn json(evidence: &Evidence, file: &str) -> Result<Value, String> {
     serde_json::from_slice(&bytes).map_err(|error| format!("{file} can't be read: {error}"))
 }
 
-/// The sums, by file, and the lines that are none.
+/// Returns the checksums by file, and a finding for each malformed line.
 fn sums(evidence: &Evidence) -> io::Result<(BTreeMap<String, String>, Vec<String>)> {
     let bytes = fs_err::read(evidence.tree.path(SUMS))?;
     let (mut listed, mut malformed) = (BTreeMap::new(), Vec::new());

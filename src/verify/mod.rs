@@ -1,8 +1,9 @@
-//! Whether evidence holds, offline: that it is what the run left, that what it says follows from what was printed, and
-//! that all of it tells the same story.
+//! Verifies evidence offline: nothing was altered, the recorded facts follow from the recorded output, and
+//! all files agree.
 //!
-//! Nothing here has rules of its own: events are read from the kept bytes by [`crate::interpret`], judged by
-//! [`crate::verdict`] and folded by [`crate::manifest`], as the run did.
+//! This module has no rules of its own. Events are read from the recorded bytes by [`crate::interpret`],
+//! judged by [`crate::verdict`] and folded by [`crate::manifest`], as in the run. It starts no program except
+//! [`crate::signature::PROGRAMS`].
 
 mod chain;
 mod commands;
@@ -11,7 +12,10 @@ mod documents_check;
 mod facts;
 mod files;
 mod rederived;
+mod runbook_check;
 mod sightings;
+#[cfg(test)]
+mod tests;
 mod trust_anchors;
 
 use std::io;
@@ -20,114 +24,158 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::events::{Event, EventKind};
 use crate::evidence::redaction::SecretPatterns;
-use crate::evidence::{SUMS, Tree, events_of, sha256_of_file};
+use crate::evidence::{SUMS, Tree, UnreadableJournal, events_of, sha256_of_file};
 use crate::exec::Programs;
 use crate::run_state::RunState;
+use crate::schema::{self, OtherSchema, check_readable};
 use crate::signature::SignatureError;
 
 pub use chain::chain;
 pub use commands::row_of;
 
-/// What a check is about.
+/// The subject of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The files are those that were sealed.
+    /// The files are the ones that were sealed.
     Integrity,
-    /// What is said follows from what was printed.
+    /// The recorded facts follow from the recorded output.
     Truth,
-    /// Journal, manifest and texts tell the same story.
+    /// The journal, the manifest and the documents agree.
     Completeness,
-    /// Each run names the one before.
+    /// Each run names the previous one.
     Chain,
 }
 
-/// What was checked, and what was found against it.
+/// A check, and its findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What it is about.
+pub struct Point {
+    /// The subject.
     pub kind: Kind,
-    /// What holds, if nothing was found.
+    /// The statement that was checked, which holds if there are no findings.
     pub what: String,
-    /// What does not; empty: it holds.
+    /// The findings; empty if the statement holds.
     pub found: Vec<String>,
-    /// Whether it could be checked at all; `what` says why not.
-    pub checked: bool,
+    /// Whether the check was made; if not, `what` gives the reason.
+    pub extent: Extent,
 }
 
-impl Check {
+/// The extent to which a check was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The check was made.
+    Checked,
+    /// The check needs something from outside the directory, or concerns a file that a killed run never
+    /// wrote.
+    ///
+    /// The conclusion does not depend on it.
+    Open,
+    /// The check could not be made, and the conclusion depends on it.
+    Undecided,
+}
+
+impl Point {
     fn new(kind: Kind, what: impl Into<String>, found: Vec<String>) -> Self {
-        Self { kind, what: what.into(), found, checked: true }
+        Self { kind, what: what.into(), found, extent: Extent::Checked }
     }
 
-    fn not_possible(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), found: Vec::new(), checked: false }
+    fn open(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), found: Vec::new(), extent: Extent::Open }
+    }
+
+    fn undecided(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), found: Vec::new(), extent: Extent::Undecided }
     }
 }
 
-/// What came of it.
+/// The result of verifying evidence.
 #[derive(Debug)]
 pub struct Report {
-    /// The folder.
+    /// The directory.
     pub folder: Utf8PathBuf,
-    /// What the journal tells, of one run; empty when there is none that can be read.
+    /// The state of the run by its journal, empty if the journal can't be read; `None` for a chain of runs.
     pub run: Option<RunState>,
-    /// Every check, in the order in which they are shown.
-    pub checks: Vec<Check>,
+    /// All checks, in the order in which they are printed.
+    pub checks: Vec<Point>,
 }
 
 impl Report {
-    /// Whether nothing was found against it.
-    pub fn holds(&self) -> bool {
-        self.checks.iter().all(|check| check.found.is_empty())
+    /// Returns the conclusion of all checks together.
+    pub fn conclusion(&self) -> VerifyOutcome {
+        if self.checks.iter().any(|check| !check.found.is_empty()) {
+            VerifyOutcome::DoesNotHold
+        } else if self.checks.iter().any(|check| check.extent == Extent::Undecided) {
+            VerifyOutcome::Undecided
+        } else {
+            VerifyOutcome::Holds
+        }
     }
 }
 
-/// Why nothing could be checked.
+/// The conclusion of `verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerifyOutcome {
+    /// Every check that decides was made, and there are no findings.
+    Holds,
+    /// There is a finding.
+    DoesNotHold,
+    /// There are no findings, but a check that decides could not be made.
+    Undecided,
+}
+
+/// The reason why nothing could be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum CannotRead {
-    /// It is not there, or no folder.
+    /// The path does not exist, or is not a directory.
     #[error("{0} is no folder.\nGive the folder of a run, such as evidence/staging/20261124.")]
     NoFolder(Utf8PathBuf),
-    /// A run leaves a journal and a manifest.
+    /// The directory contains neither a journal nor a manifest, so it is not the evidence of a run.
     #[error(
         "{0} holds neither journal.jsonl nor manifest.json: it is not the evidence of a run.\nGive the folder of one, such as evidence/staging/20261124; with --chain the folder above."
     )]
     NoRun(Utf8PathBuf),
-    /// Runs have folders of their own.
+    /// The directory contains no directory of a run.
     #[error(
         "{0} holds no run: no folder YYYYMMDD or YYYYMMDD.N with a manifest.json.\nWith --chain, give the folder that holds those of the runs, such as evidence/staging."
     )]
     NoRuns(Utf8PathBuf),
-    /// Who may have signed can't be read, or what checks signatures can't be run.
+    /// The signers' file can't be read, or the program that verifies signatures can't be run.
     #[error("--signed-by: {0}.\nGive a public key, or a file of allowed signers (ssh-keygen(1)).")]
     Signature(#[from] SignatureError),
-    /// The system does not let us.
+    /// The evidence has another format.
+    #[error("{folder} was {schema}.")]
+    Schema {
+        /// The directory.
+        folder: Utf8PathBuf,
+        /// The format.
+        schema: OtherSchema,
+    },
+    /// The system refuses access.
     #[error("{0}.\nGive a folder that can be read.")]
     Io(#[from] io::Error),
 }
 
-/// The evidence of one run, as it is found.
+/// The evidence of one run, as found on the disk.
 struct Evidence {
     tree: Tree,
     /// The paths of its files, sorted.
     files: Vec<String>,
     events: Vec<Event>,
-    /// All of the journal.
+    /// The state after the whole journal.
     run: RunState,
 }
 
 impl Evidence {
-    /// Whether a stop rule fired, which ends what is under way.
+    /// Returns whether a stop rule fired, which ends the commands in progress.
     fn stopped(&self) -> bool {
         crate::verdict::judge(&self.run).stop.is_some()
     }
 
-    /// The hash of its sums; `None`: it was not sealed.
+    /// Returns the hash of the checksums, or `None` if the run was not sealed.
     fn seal(&self) -> io::Result<Option<String>> {
         self.has(SUMS).then(|| sha256_of_file(&self.tree.path(SUMS))).transpose()
     }
 
-    /// The record as it was after each event.
+    /// Returns the state after each event.
     fn moments(&self) -> impl Iterator<Item = RunState> + '_ {
         self.events.iter().scan(RunState::default(), |run, event| {
             run.add(event);
@@ -135,43 +183,44 @@ impl Evidence {
         })
     }
 
-    /// Whether there is a file of this path.
+    /// Returns whether a file with this path exists.
     fn has(&self, file: &str) -> bool {
         self.files.iter().any(|there| there == file)
     }
 
-    /// Whether the run closed its folder: its last texts are written before the sums are.
+    /// Returns whether the run closed its directory: it ended, and wrote the checksums after its last
+    /// documents.
     fn is_closed(&self) -> bool {
         self.run.ended.is_some() && self.has(SUMS)
     }
 
-    /// Whether the run came to its end, so that everything it knew was written down.
+    /// Returns whether the run reached its end, so that everything it learned is in the journal.
     fn is_whole(&self) -> bool {
         self.run.ended.is_some() && self.run.failed.is_none() && self.run.interrupted.is_none()
     }
 }
 
-/// What stands outside the folder and vouches for it.
+/// The trust anchors: data from outside the directory that confirms its checksums.
 #[derive(Default)]
 pub struct TrustAnchors<'a> {
-    /// The hash of `SHA256SUMS`, as a log has it.
+    /// The hash of `SHA256SUMS`, from the log of the run; `None` if it was not given.
     pub seal: Option<&'a str>,
-    /// Who may have signed it.
+    /// The accepted signers; `None` if they were not given.
     pub signers: Option<Signers<'a>>,
 }
 
-/// Those whose signature counts.
+/// The signers whose signature is accepted.
 pub struct Signers<'a> {
-    /// A public key, or allowed signers.
+    /// A public key file, or an allowed signers file (ssh-keygen(1)).
     pub file: &'a Utf8Path,
-    /// Where [`crate::signature::PROGRAMS`] are.
+    /// The paths of [`crate::signature::PROGRAMS`].
     pub programs: Programs,
 }
 
-/// Checks the evidence in a folder.
+/// Verifies the evidence in a directory.
 ///
 /// # Errors
-/// When it can't be read; what does not hold is in the report.
+/// When the evidence can't be read; every other problem is a finding in the report.
 pub fn verify(folder: &Utf8Path, anchors: &TrustAnchors<'_>) -> Result<Report, CannotRead> {
     if !folder.is_dir() {
         return Err(CannotRead::NoFolder(folder.to_owned()));
@@ -182,16 +231,23 @@ pub fn verify(folder: &Utf8Path, anchors: &TrustAnchors<'_>) -> Result<Report, C
     }
     let tree = Tree::new(folder.to_owned(), SecretPatterns::none());
     let found = files::find(folder)?;
-    let (events, unreadable) = journal(&tree, &found);
+    let (events, unreadable) = match journal(&tree, &found) {
+        Ok(events) => (events, None),
+        Err(NoEvents::Schema(schema)) => {
+            return Err(CannotRead::Schema { folder: folder.to_owned(), schema });
+        }
+        Err(NoEvents::Because(why)) => (Vec::new(), Some(why)),
+    };
     let evidence = Evidence { run: RunState::of(&events), files: found.files, tree, events };
 
     let mut checks = files::checks(&evidence, &found.others)?;
     checks.extend(trust_anchors::checks(&evidence, anchors)?);
     if let Some(why) = unreadable {
-        checks.push(Check::new(Kind::Truth, "journal.jsonl can be read", vec![why]));
+        checks.push(Point::new(Kind::Truth, "journal.jsonl can be read", vec![why]));
     } else if evidence.events.is_empty() {
         checks.push(consistency::nothing_begun(&evidence));
     } else {
+        checks.extend(runbook_check::checks(&evidence)?);
         checks.push(commands::check(&evidence));
         checks.extend(facts::checks(&evidence)?);
         checks.extend(rederived::checks(&evidence)?);
@@ -201,26 +257,51 @@ pub fn verify(folder: &Utf8Path, anchors: &TrustAnchors<'_>) -> Result<Report, C
     Ok(Report { folder: folder.to_owned(), run: Some(evidence.run), checks })
 }
 
-/// The events, or why there are none.
-fn journal(tree: &Tree, found: &files::Found) -> (Vec<Event>, Option<String>) {
-    // What is no file may never end.
+/// The reason why there are no events to judge.
+enum NoEvents {
+    Schema(OtherSchema),
+    Because(String),
+}
+
+/// Reads the events of the journal.
+///
+/// If there are none, the schema in the manifest shows whether another format was used.
+fn journal(tree: &Tree, found: &files::FolderContents) -> Result<Vec<Event>, NoEvents> {
+    let because = |why: String| Err(NoEvents::Because(why));
+    // An entry that is not a regular file, such as a pipe, may never end.
     if !found.files.iter().any(|file| file == "journal.jsonl") {
-        return (Vec::new(), Some("journal.jsonl is missing, or no file".to_owned()));
+        schema_of_the_manifest(tree, found)?;
+        return because("journal.jsonl is missing, or no file".to_owned());
     }
     let bytes = match std::fs::read(tree.path("journal.jsonl")) {
         Ok(bytes) => bytes,
-        Err(error) => return (Vec::new(), Some(format!("journal.jsonl: {error}"))),
+        Err(error) => return because(format!("journal.jsonl: {error}")),
     };
     match events_of(&bytes) {
-        Ok(events) if events.first().is_none_or(|event| matches!(event.kind, EventKind::RunBegan(_))) => {
-            (events, None)
+        Ok(events) if events.is_empty() => {
+            schema_of_the_manifest(tree, found)?;
+            Ok(events)
         }
-        Ok(_) => (Vec::new(), Some("journal.jsonl does not begin with the beginning of a run".to_owned())),
-        Err(error) => (Vec::new(), Some(format!("journal.jsonl holds a line that is no event: {error}"))),
+        Ok(events) if matches!(events.first().map(|event| &event.kind), Some(EventKind::RunBegan(_))) => {
+            Ok(events)
+        }
+        Ok(_) => because("journal.jsonl does not begin with the beginning of a run".to_owned()),
+        Err(UnreadableJournal::Schema(schema)) => Err(NoEvents::Schema(schema)),
+        Err(error) => because(format!("journal.jsonl: {error}")),
     }
 }
 
-/// At most so many characters of a text; what was cut off is told by `…`.
+fn schema_of_the_manifest(tree: &Tree, found: &files::FolderContents) -> Result<(), NoEvents> {
+    let manifest = found.files.iter().any(|file| file == "manifest.json");
+    let bytes = manifest.then(|| std::fs::read(tree.path("manifest.json")).ok()).flatten();
+    let value = bytes.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+    match value.as_ref().and_then(|value| value.get("schema")?.as_str()) {
+        Some(schema) => check_readable(schema, schema::File::Manifest).map_err(NoEvents::Schema),
+        None => Ok(()),
+    }
+}
+
+/// Shortens a text to a number of characters; `…` replaces the rest.
 fn clipped(text: String, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -1,57 +1,59 @@
-//! What `sed` and `jq` made of bytes that are kept, made of them again.
+//! Verifies the output of `sed` and `jq` by computing it again from the recorded input.
 
 use std::io;
 
 use aho_corasick::AhoCorasick;
 
 use super::facts::{outcomes, printed};
-use super::{Check, Evidence, Kind};
+use super::{Evidence, Kind, Point};
 use crate::events::{Began, Outcome};
 use crate::facts::body;
-use crate::runbook::{BODY_CHECKS, BodyCheck, DEPLOYMENTS, check_id};
+use crate::runbook::{HealthPath, StepId};
 use crate::verdict;
 
-/// What the runbook's `sed` fills in.
+/// The placeholders that the runbook's `sed` fills in.
 const FILLED_IN: [&str; 2] = ["AWS_ACCOUNT_ID", "IMAGE_TAG"];
 
-pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Check>> {
+pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Point>> {
     let Some((_, began)) = &evidence.run.began else { return Ok(Vec::new()) };
     let mut rendered = Vec::new();
     for outcome in outcomes(&evidence.events) {
         rendered.extend(not_rendered_so(evidence, began, outcome)?);
     }
     let what = "the rendered manifests are those manifests, filled in";
-    let mut checks = vec![Check::new(Kind::Truth, what, rendered)];
-    for row in BODY_CHECKS {
-        checks.extend(what_jq_found(evidence, began, row)?);
+    let mut checks = vec![Point::new(Kind::Truth, what, rendered)];
+    for path in HealthPath::ALL {
+        checks.extend(what_jq_found(evidence, began, path)?);
     }
     Ok(checks)
 }
 
-/// What is rendered from a manifest, against the manifest.
+/// Compares a rendered manifest with the manifest and the values of the run.
 fn not_rendered_so(evidence: &Evidence, began: &Began, outcome: &Outcome) -> io::Result<Option<String>> {
-    let row = DEPLOYMENTS.iter().find(|row| outcome.id == format!("render.{}", row.key));
-    // Where something was taken out, guard-named-value refuses the run.
+    let StepId::Render(id) = &outcome.id else { return Ok(None) };
+    let row = evidence.run.runbook.deployment(id);
+    // If a value was redacted here, guard-named-value has refused the run.
     let is_whole = outcome.succeeded() && outcome.redactions.is_empty();
     let Some(row) = row.filter(|row| is_whole && evidence.has(&format!("inputs/{}", row.manifest))) else {
         return Ok(None);
     };
-    let manifest = fs_err::read(evidence.tree.path("inputs").join(row.manifest))?;
+    let manifest = fs_err::read(evidence.tree.path("inputs").join(&row.manifest))?;
     let values = FILLED_IN.map(|name| verdict::variable(began, name).unwrap_or_default());
     let names = AhoCorasick::new(FILLED_IN.map(|name| format!("${{{name}}}"))).map_err(io::Error::other)?;
     let differs = names.replace_all_bytes(&manifest, &values) != printed(evidence, outcome.stdout.as_ref())?;
     Ok(differs.then(|| format!("{}: it is not {} with its placeholders filled in", outcome.id, row.manifest)))
 }
 
-/// What jq found in an answer, against the answer; `None`: it was not asked.
-fn what_jq_found(evidence: &Evidence, began: &Began, row: &BodyCheck) -> io::Result<Option<Check>> {
-    let Some(outcome) = evidence.run.outcome(row.id).filter(|outcome| !outcome.ended_by.is_our_doing())
-    else {
+/// Compares jq's result for an answer with the recorded answer; `None` if jq was not run or was ended by this
+/// program.
+fn what_jq_found(evidence: &Evidence, began: &Began, path: HealthPath) -> io::Result<Option<Point>> {
+    let step = StepId::Body(path);
+    let Some(outcome) = evidence.run.outcome(&step).filter(|outcome| !outcome.ended_by.is_our_doing()) else {
         return Ok(None);
     };
-    let answer = answer_of(evidence, row)?;
+    let answer = answer_of(evidence, path)?;
     let says_so = match verdict::expected_version(&began.target.image_tag) {
-        Some(version) if row.needs_version => body::is_healthy(&answer, version),
+        Some(version) if path == HealthPath::Health => body::is_healthy(&answer, version),
         _ => body::is_ready(&answer),
     };
     let found = outcome.succeeded();
@@ -62,27 +64,25 @@ fn what_jq_found(evidence: &Evidence, began: &Began, row: &BodyCheck) -> io::Res
     };
     if printed(evidence, outcome.stdout.as_ref())? != said {
         let why = vec!["it printed something else than its exit status says".to_owned()];
-        return Ok(Some(Check::new(Kind::Truth, format!("{}: what jq found", row.id), why)));
+        return Ok(Some(Point::new(Kind::Truth, format!("{step}: what jq found"), why)));
     }
     Ok(Some(match says_so {
         None if found => {
-            let what = format!("{}: jq read the answer, and it is no JSON (RFC 8259)", row.id);
-            Check::not_possible(Kind::Truth, what)
+            let what = format!("{step}: jq read the answer, and it is no JSON (RFC 8259)");
+            Point::undecided(Kind::Truth, what)
         }
         Some(says_so) if says_so != found => {
             let why = format!("by its bytes it {}", if says_so { "does" } else { "does not" });
-            let what = format!(
-                "{}: the answer {} say what it should",
-                row.id,
-                if found { "does" } else { "does not" }
-            );
-            Check::new(Kind::Truth, what, vec![why])
+            let what =
+                format!("{step}: the answer {} say what it should", if found { "does" } else { "does not" });
+            Point::new(Kind::Truth, what, vec![why])
         }
-        _ => Check::new(Kind::Truth, format!("{}: the answer says what jq found in it", row.id), Vec::new()),
+        _ => Point::new(Kind::Truth, format!("{step}: the answer says what jq found in it"), Vec::new()),
     }))
 }
 
-fn answer_of(evidence: &Evidence, row: &BodyCheck) -> io::Result<Vec<u8>> {
-    let outcome = evidence.run.outcome(&check_id(row.check));
+fn answer_of(evidence: &Evidence, path: HealthPath) -> io::Result<Vec<u8>> {
+    let check = evidence.run.runbook.check_of(path);
+    let outcome = check.and_then(|check| evidence.run.outcome(&check.id()));
     printed(evidence, outcome.and_then(|outcome| outcome.stdout.as_ref()))
 }

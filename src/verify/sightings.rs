@@ -1,18 +1,19 @@
-//! Whether each pod that showed a word of stop rule 2 was looked into, and what was concluded follows from the look.
+//! Verifies that each failing pod in the recorded output was judged, and that each conclusion follows from
+//! the read of the pod.
 
 use std::collections::BTreeSet;
 use std::io;
 
 use super::facts::printed;
-use super::{Check, Evidence, Kind};
+use super::{Evidence, Kind, Point};
 use crate::events::{Conclusion, EventKind, Sighting};
 use crate::facts::pod_table::{self, PodRow, WatchRow};
 use crate::interpret::{self, CommandOutput, PodTracker, RowAction, TERMINATING};
 use crate::run_state::RunState;
-use crate::runbook::step;
+use crate::runbook::StepId;
 use crate::verdict;
 
-pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
+pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
     let shown = shown(evidence)?;
     let mut found = not_looked_into(evidence, &shown);
     let sightings: Vec<&Sighting> = evidence.run.sightings.iter().map(|judged| &judged.sighting).collect();
@@ -32,36 +33,38 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Check> {
         "sightings of failing pods ({}) were shown, none more was, and each is judged by a look",
         sightings.len()
     );
-    Ok(Check::new(Kind::Truth, what, found))
+    Ok(Point::new(Kind::Truth, what, found))
 }
 
-/// How a line of a command is read as a row of a pod.
+/// A function that reads a line of a command's output as a row of a pod.
 type ReadRow = fn(&str) -> Option<PodRow>;
 
-/// The commands that show pods, in the order in which they are taken.
-const SHOWING: [(&str, ReadRow); 2] = [("watch.pods", watched), ("list.pods", pod_table::list_row)];
+/// The commands that show pods, in the order in which their rows are evaluated.
+const SHOWING: [(StepId, ReadRow); 2] =
+    [(StepId::WatchPods, watched), (StepId::ListPods, pod_table::list_row)];
 
 fn watched(line: &str) -> Option<PodRow> {
     if let WatchRow::Pod(row) = pod_table::watch_row(line) { Some(row) } else { None }
 }
 
-/// The rows of pods that the watch and the lists printed, each with its command. Of a watch that ended with the run the
-/// journal does not tell which bytes are its own: the whole file is read.
-fn shown(evidence: &Evidence) -> io::Result<Vec<(&'static str, PodRow)>> {
+/// Returns the rows of pods that the watch and the lists printed, each with its command.
+///
+/// The whole file is read, because the journal lacks the byte range of a watch that ended with the run.
+fn shown(evidence: &Evidence) -> io::Result<Vec<(StepId, PodRow)>> {
     let mut rows = Vec::new();
     for (id, row) in SHOWING {
-        let file = format!("{}/out/{id}.out", step(id).phase.folder());
+        let file = evidence.run.runbook.step(&id).and_then(|step| step.files().0).unwrap_or_default();
         let text = if evidence.has(&file) { fs_err::read(evidence.tree.path(&file))? } else { Vec::new() };
-        // A last line without its end was not looked at.
+        // The run did not evaluate a last line without a newline.
         let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
         let lines = lines.map(|line| String::from_utf8_lossy(line).trim_end().to_owned());
-        rows.extend(lines.filter_map(|line| Some((id, row(&line)?))));
+        rows.extend(lines.filter_map(|line| Some((id.clone(), row(&line)?))));
     }
     Ok(rows)
 }
 
-/// Pods that showed a word that stops a run, and of which the journal says nothing.
-fn not_looked_into(evidence: &Evidence, shown: &[(&str, PodRow)]) -> Vec<String> {
+/// Returns a finding for each failing pod that the journal of an ended run does not mention.
+fn not_looked_into(evidence: &Evidence, shown: &[(StepId, PodRow)]) -> Vec<String> {
     let none = Vec::new();
     let stop_on = evidence.run.began.as_ref().map_or(&none, |(_, began)| &began.options.stop_on);
     let seen: BTreeSet<&str> = evidence
@@ -81,20 +84,17 @@ fn not_looked_into(evidence: &Evidence, shown: &[(&str, PodRow)]) -> Vec<String>
         .collect()
 }
 
-/// What was concluded, against the look that came before it.
-fn conclusions(evidence: &Evidence, shown: &[(&str, PodRow)]) -> io::Result<Vec<String>> {
+/// Compares each conclusion with the read of the pod before it.
+fn conclusions(evidence: &Evidence, shown: &[(StepId, PodRow)]) -> io::Result<Vec<String>> {
     let mut before = RunState::default();
     let mut look = None;
     let mut found = Vec::new();
     for event in &evidence.events {
         match &event.kind {
-            EventKind::CommandEnded(outcome) if outcome.id == "confirm.pod" => look = Some(outcome),
+            EventKind::CommandEnded(outcome) if outcome.id == StepId::ConfirmPod => look = Some(outcome),
             EventKind::PodJudged { sighting, conclusion, .. } if was_going(conclusion) => {
-                let going =
-                    |(_, row): &&(&str, PodRow)| row.name == sighting.pod && row.status == TERMINATING;
-                if !shown.iter().any(|row| going(&row)) {
-                    found.push(format!("{}: it was not shown {TERMINATING} before", sighting.pod));
-                }
+                let told = || format!("{}: it was not shown {TERMINATING} before", sighting.pod);
+                found.extend((!was_shown_going(sighting, shown)).then(told));
             }
             EventKind::PodJudged { sighting, conclusion, container } => {
                 let again = match look.take() {
@@ -119,7 +119,19 @@ fn conclusions(evidence: &Evidence, shown: &[(&str, PodRow)]) -> io::Result<Vec<
     Ok(found)
 }
 
-/// Whether it was let pass without a look, because it was shown being deleted before.
+/// Returns whether a row showed the pod terminating before the sighting: in the same command's output, or in another
+/// command's, whose rows may be older.
+fn was_shown_going(sighting: &Sighting, shown: &[(StepId, PodRow)]) -> bool {
+    let is_sighting =
+        |(command, row): &(StepId, PodRow)| *command == sighting.command && row.text == sighting.line;
+    let seen_at = shown.iter().rposition(is_sighting).unwrap_or(shown.len());
+    shown.iter().enumerate().any(|(at, (command, row))| {
+        let is_going = row.name == sighting.pod && row.status == TERMINATING;
+        is_going && (*command != sighting.command || at < seen_at)
+    })
+}
+
+/// Returns whether a pod was let pass unread because it was shown being deleted before.
 fn was_going(conclusion: &Conclusion) -> bool {
     matches!(conclusion, Conclusion::RuledOut(why) if why.ends_with(interpret::SHOWN_GOING))
 }

@@ -1,37 +1,38 @@
-//! Whether something outside of the folder vouches for the sums: the seal that a log has, and a signature.
+//! Verifies the checksums against data from outside the directory: the seal in the run's log, and a
+//! signature.
 
-use super::{CannotRead, Check, Evidence, Kind, Signers, TrustAnchors};
+use super::{CannotRead, Evidence, Kind, Point, Signers, TrustAnchors};
 use crate::evidence::{SIGNATURE, SUMS};
 use crate::signature::{self, SignatureError};
 
-pub(super) fn checks(evidence: &Evidence, anchors: &TrustAnchors<'_>) -> Result<Vec<Check>, CannotRead> {
+pub(super) fn checks(evidence: &Evidence, anchors: &TrustAnchors<'_>) -> Result<Vec<Point>, CannotRead> {
     let signature = signature(evidence, anchors.signers.as_ref())?;
     Ok(seal(evidence, anchors.seal)?.into_iter().chain(signature).collect())
 }
 
-fn seal(evidence: &Evidence, seal: Option<&str>) -> Result<Option<Check>, CannotRead> {
+fn seal(evidence: &Evidence, seal: Option<&str>) -> Result<Option<Point>, CannotRead> {
     let Some(is) = evidence.seal()? else {
         let found = || vec![format!("there is no {SUMS} it could be of")];
-        return Ok(seal.map(|_| Check::new(Kind::Integrity, "the seal", found())));
+        return Ok(seal.map(|_| Point::new(Kind::Integrity, "the seal", found())));
     };
     Ok(Some(match seal {
         Some(seal) if seal.eq_ignore_ascii_case(&is) => {
-            Check::new(Kind::Integrity, format!("the seal is {is}"), Vec::new())
+            Point::new(Kind::Integrity, format!("the seal is {is}"), Vec::new())
         }
         Some(seal) => {
             let found = vec![format!("{SUMS} has the hash {is}, and not {seal}")];
-            Check::new(Kind::Integrity, "the seal", found)
+            Point::new(Kind::Integrity, "the seal", found)
         }
         None => {
             let what = format!("the seal is {is}: compare it with the run's log, or give it with --seal");
-            Check::not_possible(Kind::Integrity, what)
+            Point::open(Kind::Integrity, what)
         }
     }))
 }
 
-fn signature(evidence: &Evidence, signers: Option<&Signers<'_>>) -> Result<Option<Check>, CannotRead> {
+fn signature(evidence: &Evidence, signers: Option<&Signers<'_>>) -> Result<Option<Point>, CannotRead> {
     let run = &evidence.run;
-    let does_not = |found: String| Some(Check::new(Kind::Integrity, "the signature", vec![found]));
+    let does_not = |found: String| Some(Point::new(Kind::Integrity, "the signature", vec![found]));
     let to_be_signed = run.began.as_ref().is_some_and(|(_, began)| began.options.sign_with.is_some());
     if !evidence.has(SIGNATURE) {
         let missing = signers.is_some() || to_be_signed && evidence.has(SUMS);
@@ -41,10 +42,10 @@ fn signature(evidence: &Evidence, signers: Option<&Signers<'_>>) -> Result<Optio
     }
     let Some(signers) = signers else {
         let what = format!("{SIGNATURE} is a signature: say with --signed-by whose it should be");
-        return Ok(Some(Check::not_possible(Kind::Integrity, what)));
+        return Ok(Some(Point::open(Kind::Integrity, what)));
     };
     match signature::signed_by(&signers.programs, evidence.tree.root(), signers.file, run.ended) {
-        Ok(said) => Ok(Some(Check::new(Kind::Integrity, format!("signed: {said}"), Vec::new()))),
+        Ok(said) => Ok(Some(Point::new(Kind::Integrity, format!("signed: {said}"), Vec::new()))),
         Err(SignatureError::Said(why)) => Ok(does_not(format!("{SIGNATURE} does not count: {why}"))),
         Err(error @ SignatureError::NotRun(_)) => Err(error.into()),
     }

@@ -15,7 +15,7 @@ use super::under_strace::{
 fn expected(record: &RunState) -> Vec<String> {
     let applies = [("apply.api", "api"), ("apply.worker", "worker"), ("apply.reaper", "reaper")];
     let begun = applies.into_iter().filter_map(|(id, name)| {
-        let command = record.commands.iter().find(|command| command.intent.id == id)?;
+        let command = record.commands.iter().find(|command| command.intent.id.to_string() == id)?;
         Some(match &command.outcome {
             None => format!("k8s/{name}-deployment.yaml: its apply was begun, and how it ended is not known"),
             Some(outcome) => {

@@ -11,7 +11,7 @@ use staging_dry_run::command;
 use staging_dry_run::events::EndedBy;
 use staging_dry_run::exec::{self, Cancel, Programs};
 use staging_dry_run::inputs;
-use staging_dry_run::runbook;
+use staging_dry_run::runbook::Runbook;
 use tempfile::TempDir;
 
 use super::support::executable::executable;
@@ -79,8 +79,9 @@ fn words(printed: &[u8]) -> Vec<String> {
 
 /// Every command of a run, as its row has it; where its output goes is not its to say.
 fn rows() -> Vec<String> {
-    let rows = runbook::in_order(true).into_iter().map(|step| step.text.into_owned());
-    rows.map(|row| row.split(" > evidence/").next().unwrap_or_default().to_owned()).collect()
+    let runbook = Runbook::built_in().unwrap();
+    let rows = runbook.steps.iter().map(|step| step.line(true).to_string());
+    rows.map(|row| row.split(" > \"evidence/").next().unwrap_or_default().to_owned()).collect()
 }
 
 /// The inputs, if they get through the grammar, and the variables that only we have.

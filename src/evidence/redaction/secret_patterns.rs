@@ -1,4 +1,6 @@
-//! The forms in which a secret may appear.
+//! The patterns of secrets: every encoding in which a secret's value is searched for.
+//!
+//! A message never contains a value: `Debug` prints names only.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
@@ -6,42 +8,51 @@ use std::io::Write as _;
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, BuildError, Input, MatchKind};
+use serde_json::Value;
 
 use super::Redactor;
 
-/// All forms of some named secrets, ready to be searched for in one pass.
+/// All patterns of some named secrets, searched for in one pass.
 ///
-/// Of each value: itself; hex; percent-encoded (by the usual rules of what is left alone, and every byte);
-/// as the inside of a JSON string, also as Go writes it and in ASCII only; and base64, standard and URL-safe, for
-/// each of the three ways in which the value can be aligned in what was encoded: the characters that the value
-/// alone decides.
+/// The patterns of a value are:
 ///
-/// Not found: the character at either end of a base64 text that the value shares with its neighbours, base64
-/// broken into lines, hex digits of mixed case, and one encoding within another.
+/// - the value itself;
+/// - hex;
+/// - percent-encoding, by the usual rules for unreserved characters, and of every byte;
+/// - the inside of a JSON string, also as Go writes it, and in ASCII only;
+/// - base64, standard and URL-safe, for each of the three alignments of the value: the characters that depend
+///   on the value alone.
+///
+/// These are not found:
+///
+/// - the character at either end of a base64 text that the value shares with its neighbors;
+/// - base64 that is broken into lines;
+/// - hex digits of mixed case;
+/// - nested encodings.
 pub struct SecretPatterns {
-    /// The name that each pattern of the automaton stands for.
+    /// The name of the secret, for each pattern of the automaton.
     names: Vec<String>,
-    /// The patterns themselves, to see what the end of a text could be the beginning of.
+    /// The patterns themselves, to decide whether the end of a text could begin one.
     patterns: Vec<Vec<u8>>,
     /// Whether a pattern begins with this byte.
     begins: [bool; 256],
-    /// `None` without patterns.
+    /// The search automaton; `None` without patterns.
     automaton: Option<AhoCorasick>,
 }
 
-/// The values together are too long for one automaton.
+/// The error for values that are together too long for one automaton.
 #[derive(Debug, thiserror::Error)]
 #[error("the values to redact are too long to be searched for: {0}")]
 pub struct TooLong(BuildError);
 
 impl SecretPatterns {
-    /// The forms of these secrets, each a name and a value.
+    /// Builds the patterns of secrets, each given as a name and a value.
     ///
-    /// An empty value has none. A short one (say, under 8 characters) will be found where it is not meant and
-    /// destroy evidence: refuse it before. Of two secrets with a form in common the first gives the name.
+    /// An empty value has no pattern. A short value (under 8 characters) occurs by accident and destroys
+    /// evidence, so the caller must refuse it. If two secrets share a pattern, the first one gives the name.
     ///
     /// # Errors
-    /// When the values are absurdly long, some hundred megabytes.
+    /// When the values are too long for one automaton (some hundred megabytes).
     pub fn of(secrets: &[(&str, &str)]) -> Result<Self, TooLong> {
         let mut seen = BTreeSet::new();
         let (mut names, mut patterns) = (Vec::new(), Vec::new());
@@ -66,41 +77,56 @@ impl SecretPatterns {
         Ok(Self { names, patterns, begins, automaton })
     }
 
-    /// Those of no secret: for what is only read, since what was taken out of it is out.
+    /// Returns the patterns of no secret, for reading evidence that is already redacted.
     pub fn none() -> Self {
         Self { names: Vec::new(), patterns: Vec::new(), begins: [false; 256], automaton: None }
     }
 
-    /// Whether there is nothing to redact.
+    /// Returns whether there is nothing to redact.
     pub fn is_empty(&self) -> bool {
         self.automaton.is_none()
     }
 
-    /// The names of the secrets that are in `bytes`, in whatever form.
+    /// Returns the names of the secrets that occur in `bytes`, in any encoding.
     pub fn secrets_in(&self, bytes: &[u8]) -> Vec<String> {
         let mut redactor = Redactor::new(self, std::io::sink());
-        // Nothing is kept, so nothing fails.
+        // The output is discarded, so nothing can fail.
         let counts = redactor.write_all(bytes).and_then(|()| redactor.finish());
         counts.map(|(_, counts)| counts.into_keys().collect()).unwrap_or_default()
     }
 
-    /// `text` with its secrets taken out.
+    /// Returns `text` with its secrets redacted.
     pub fn redact_str(&self, text: &str) -> String {
         let mut redacted = Vec::with_capacity(text.len());
         let mut redactor = Redactor::new(self, &mut redacted);
-        // Writing to memory does not fail; were it to, what is missing is better than what is too much.
+        // Writing to memory does not fail. If it did, missing text would be better than a leaked secret.
         let _ = redactor.write_all(text.as_bytes()).and_then(|()| redactor.finish().map(drop));
-        // A form is UTF-8, and UTF-8 in UTF-8 begins and ends where characters do: nothing is replaced here.
+        // A pattern is UTF-8, and a match in UTF-8 starts and ends at characters, so nothing is replaced
+        // here.
         String::from_utf8_lossy(&redacted).into_owned()
     }
 
-    /// The leftmost occurrence, of those the longest, and its name.
+    /// Returns `value` with the secrets in its strings redacted; its numbers and its structure stay.
+    pub fn redact_value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.redact_str(&text)),
+            Value::Array(values) => values.into_iter().map(|value| self.redact_value(value)).collect(),
+            Value::Object(fields) => fields
+                .into_iter()
+                .map(|(name, value)| (self.redact_str(&name), self.redact_value(value)))
+                .collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => value,
+        }
+    }
+
+    /// Returns the leftmost occurrence with its name; if several begin there, the longest.
     pub(super) fn find(&self, input: Input<'_>) -> Option<(Range<usize>, &str)> {
         let found = self.automaton.as_ref()?.find(input)?;
         Some((found.range(), self.names[found.pattern().as_usize()].as_str()))
     }
 
-    /// Where the longest end of `text` begins that more text could turn into a form; its length if there is none.
+    /// Returns where the longest end of `text` begins that could still become a pattern, or the length of
+    /// `text`.
     pub(super) fn first_undecided(&self, text: &[u8]) -> usize {
         let longest = self.patterns.iter().map(Vec::len).max().unwrap_or(0);
         let earliest = (text.len() + 1).saturating_sub(longest);
@@ -119,7 +145,7 @@ impl SecretPatterns {
     }
 }
 
-/// Names only: a secret must not reach a message.
+/// Prints names only: a secret must not reach a message.
 impl fmt::Debug for SecretPatterns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: BTreeSet<&String> = self.names.iter().collect();
@@ -127,8 +153,10 @@ impl fmt::Debug for SecretPatterns {
     }
 }
 
-/// What percent-encoding leaves as it is, beside letters and digits: RFC 3986 (and Go's query), Python's `quote`,
-/// JavaScript's `encodeURIComponent`, a segment of a path (Go).
+/// The characters that percent-encoding keeps, in addition to letters and digits.
+///
+/// The rules are: RFC 3986 (and Go's query), Python's `quote`, JavaScript's `encodeURIComponent`, and Go's
+/// path segment.
 const LEFT_ALONE: [&str; 4] = ["-._~", "-._~/", "-._~!*'()", "-._~$&+=:@"];
 
 fn all_forms(value: &str) -> Vec<Vec<u8>> {
@@ -147,7 +175,7 @@ fn all_forms(value: &str) -> Vec<Vec<u8>> {
     for left_alone in LEFT_ALONE {
         let leave = |byte: u8| byte.is_ascii_alphanumeric() || left_alone.contains(char::from(byte));
         let encoded = percent_encoded(value, leave);
-        // A form's field has a plus sign for a space.
+        // In a form field, a plus sign encodes a space.
         let in_a_form = encoded.replace("%20", "+");
         patterns.extend([lower_percents(&in_a_form), in_a_form, lower_percents(&encoded), encoded]);
     }
@@ -157,7 +185,8 @@ fn all_forms(value: &str) -> Vec<Vec<u8>> {
     patterns.into_iter().map(String::into_bytes).collect()
 }
 
-/// The inside of a JSON string: what must be escaped is, and what `more` says is written as `\u` and hex digits.
+/// Returns the inside of a JSON string; also the characters that `more` selects are written as `\u` and hex
+/// digits.
 fn in_json(value: &str, more: impl Fn(char) -> bool) -> String {
     let mut inside = String::new();
     for character in value.chars() {
@@ -186,7 +215,7 @@ fn percent_encoded(value: &str, leave: impl Fn(u8) -> bool) -> String {
     value.bytes().map(encode).collect()
 }
 
-/// The same with hex digits in lower case: those two behind each percent sign.
+/// Returns the text with the two hex digits after each percent sign in lower case.
 fn lower_percents(encoded: &str) -> String {
     let mut pieces = encoded.split('%');
     let mut lower = pieces.next().unwrap_or_default().to_owned();
@@ -199,12 +228,12 @@ fn lower_percents(encoded: &str) -> String {
     lower
 }
 
-/// RFC 4648, section 4.
+/// The standard alphabet: RFC 4648, section 4.
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// RFC 4648, section 5.
+/// The URL-safe alphabet: RFC 4648, section 5.
 const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The characters of base64 that `bytes` alone decides, where a multiple of three and `before` bytes come before.
+/// Returns the base64 characters that depend on `bytes` alone, after a multiple of three plus `before` bytes.
 fn inner_base64(bytes: &[u8], before: usize, alphabet: &[u8; 64]) -> String {
     let characters = (8 * before).div_ceil(6)..8 * (before + bytes.len()) / 6;
     characters

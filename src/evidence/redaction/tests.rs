@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Counts, Redactor, SecretPatterns};
 
-/// What the rule says, without any cleverness: mark the bytes of every occurrence, then replace the runs.
+/// The rule in its simplest form: marks the bytes of every occurrence, then replaces the runs.
 fn by_the_rule(patterns: &SecretPatterns, text: &[u8]) -> (Vec<u8>, Counts) {
     let mut secret = vec![false; text.len()];
     for (_, pattern) in patterns.patterns() {
@@ -42,8 +42,8 @@ fn patterns(secrets: &[(&str, &str)]) -> SecretPatterns {
     SecretPatterns::of(secrets).unwrap()
 }
 
-/// Secrets of few letters, so that they overlap, contain and repeat each other, and a text made of pieces of
-/// their forms, so that near misses are as frequent as hits.
+/// Generates secrets of few letters, so they overlap, contain and repeat each other, and a text of pieces of
+/// their patterns, so near misses are as frequent as hits.
 fn secrets_and_text() -> impl Strategy<Value = (Vec<String>, Vec<u8>)> {
     let secrets = prop::collection::vec("[ab\"/]{1,6}|[a-c&é\\\\]{2,5}", 1..4);
     let pieces =
@@ -110,7 +110,7 @@ proptest! {
         }
         let base64 = base64(format!("{before}{value}{after}").as_bytes());
         let left = patterns.redact_str(&base64).replace("[redacted:KEY]", "");
-        // At either end one character shared with the neighbour may stay, and the padding.
+        // At either end, one character that is shared with the neighbor may stay, and the padding.
         prop_assert!(left.len() <= (before.len() * 4).div_ceil(3) + (after.len() * 4).div_ceil(3) + 4, "{}", left);
     }
 }
@@ -119,7 +119,7 @@ fn percent(value: &str, sign: &str) -> String {
     value.bytes().fold(String::new(), |encoded, byte| format!("{encoded}{sign}{byte:02X}"))
 }
 
-/// Encoded by coreutils, which knows nothing of our forms.
+/// Encoded by coreutils, which is independent of the patterns here.
 fn base64(bytes: &[u8]) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();

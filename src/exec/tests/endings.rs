@@ -1,4 +1,4 @@
-//! The ways in which a command comes to its end other than by itself.
+//! Tests of every way to end other than by itself.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use super::*;
 
-/// Long enough for bash to begin on a busy machine.
+/// Long enough for bash to start on a busy machine.
 const SHORT: Duration = Duration::from_secs(3);
 
-/// What is over by then has not waited for the end of what it started, which is a thousand seconds away.
+/// The limit for a command that did not wait for its children, which sleep for a thousand seconds.
 const SOON: Duration = Duration::from_mins(2);
 
 #[test]
@@ -54,7 +54,7 @@ fn one_halt_ends_five_commands_side_by_side() {
     assert!(!other.is_cancelled());
 }
 
-/// Says what is written to it.
+/// A writer that reports each write to it.
 struct Saying(mpsc::Sender<String>);
 
 impl Write for Saying {
@@ -175,7 +175,7 @@ fn one_that_ended_while_the_sink_was_slow_did_not_miss_the_deadline() {
     assert_eq!((ended.exit, ended.by, ended.note), (vec![0], EndedBy::Itself, None));
 }
 
-/// Takes longer than outputs may be silent, and than [`SHORT`].
+/// A writer that is slower than outputs may be silent, and than [`SHORT`].
 struct Slow;
 
 impl Write for Slow {
@@ -197,7 +197,7 @@ fn one_that_asks_for_the_terminal_is_ended() {
 #[test]
 #[ignore = "run by another test, at a terminal"]
 fn at_a_terminal() {
-    // As a credential plugin does that wants a password.
+    // As a credential plugin does that asks for a password.
     let stages = bash("echo $$; bash -c 'read -r password </dev/tty'; exit 0");
     let tried = tried(&command(&stages), &[]);
     assert_eq!((tried.ended.exit, tried.ended.by), (vec![143], EndedBy::AskedForTerminal));
@@ -205,7 +205,7 @@ fn at_a_terminal() {
     assert_gone(&tried.out);
 }
 
-/// A full disk: takes so many writes.
+/// A full disk, which accepts this many writes.
 struct Full(usize);
 
 impl Write for Full {
@@ -226,7 +226,7 @@ fn output_that_cannot_be_kept_ends_it_and_the_error_is_told() {
     let ended = run(&command(&stages), &mut Full(3), &mut err, &[]).unwrap();
     assert_eq!(ended.by, EndedBy::OutputNotKept);
     assert_eq!(ended.sink_error.unwrap().kind(), io::ErrorKind::StorageFull);
-    // The other output is still kept.
+    // The other output is still stored.
     let err = String::from_utf8(err).unwrap();
     let (pid, rest) = err.split_once('\n').unwrap();
     assert!(rest.ends_with("term\nafter\n"), "{rest}");
@@ -236,7 +236,7 @@ fn output_that_cannot_be_kept_ends_it_and_the_error_is_told() {
 #[test]
 fn an_error_of_the_last_write_is_not_lost() {
     let ended = run(&command(&bash("echo text")), &mut Full(0), &mut io::sink(), &[]).unwrap();
-    // Its status may be its own or that of our TERM; no rule will judge it.
+    // The exit code may be its own or the one of TERM; no rule judges it.
     assert_eq!(ended.by, EndedBy::OutputNotKept);
     assert!(ended.sink_error.is_some());
 }

@@ -1,7 +1,7 @@
 use super::super::{hostile, pod_table};
 use super::*;
 
-/// A pod in a crash loop, with the fields a real cluster writes.
+/// A pod in a crash loop, with the fields that a real cluster writes.
 const CRASHING: &str = r#"{"apiVersion":"v1","kind":"List","metadata":{"resourceVersion":""},"items":[{
   "apiVersion":"v1","kind":"Pod",
   "metadata":{"creationTimestamp":"2026-11-23T16:20:01Z","generateName":"dpp-api-6984f9c886-",
@@ -20,7 +20,7 @@ fn crashing() -> Pod {
     pods(CRASHING.as_bytes()).unwrap().remove(0)
 }
 
-/// A pod of containers named c0, c1, …, with these states, with these init containers, and with more fields.
+/// Returns a pod of containers c0, c1, …, with these states, these init containers, and additional fields.
 fn pod_with(states: &[&str], init_states: &[&str], more_status: &str, more_metadata: &str) -> Pod {
     let named = |prefix: &str, states: &[&str], form: &dyn Fn(String, &str) -> String| {
         let all: Vec<_> = states.iter().enumerate().map(|(i, it)| form(format!("{prefix}{i}"), it)).collect();

@@ -1,4 +1,6 @@
-//! A pod as the API writes it (`core/v1`), what `kubectl get pods` makes of it, and the facts from both.
+//! A pod as the API encodes it (`core/v1`), and its conversion to facts.
+//!
+//! STATUS is computed here by the rules of `kubectl get pods`, so both views of a pod agree.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +11,17 @@ use super::super::json::{non_empty, null_as_default};
 use super::{Container, State, Terminated, Trouble};
 
 #[derive(Deserialize)]
-pub(super) struct Pod {
-    metadata: Metadata,
+pub(super) struct WirePod {
+    metadata: WireMetadata,
     #[serde(default)]
-    spec: Spec,
+    spec: WireSpec,
     #[serde(default)]
-    status: Status,
+    status: WireStatus,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct WireMetadata {
     name: String,
     #[serde(default)]
     uid: String,
@@ -40,7 +42,7 @@ struct Owner {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Spec {
+struct WireSpec {
     #[serde(deserialize_with = "null_as_default")]
     init_containers: Vec<ContainerSpec>,
     #[serde(deserialize_with = "null_as_default")]
@@ -58,12 +60,12 @@ struct ContainerSpec {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Status {
+struct WireStatus {
     phase: String,
     reason: String,
     message: String,
     #[serde(deserialize_with = "null_as_default")]
-    conditions: Vec<Condition>,
+    conditions: Vec<WireCondition>,
     #[serde(deserialize_with = "null_as_default")]
     init_container_statuses: Vec<ContainerStatus>,
     #[serde(deserialize_with = "null_as_default")]
@@ -72,7 +74,7 @@ struct Status {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Condition {
+struct WireCondition {
     #[serde(rename = "type")]
     kind: String,
     status: String,
@@ -97,7 +99,7 @@ struct ContainerStatus {
     last_state: ContainerState,
 }
 
-/// At most one of the three is there.
+/// The state of a container; at most one of the three fields is present.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ContainerState {
@@ -122,7 +124,7 @@ struct End {
 }
 
 impl End {
-    /// The word for it, as `printPod` writes it.
+    /// Returns the word for the end, as `printPod` prints it.
     fn word(&self) -> String {
         match self {
             Self { reason, .. } if !reason.is_empty() => reason.clone(),
@@ -132,9 +134,10 @@ impl End {
     }
 }
 
-impl Pod {
-    /// The word under STATUS: `printPod` in `pkg/printers/internalversion/printers.go` of Kubernetes 1.34,
-    /// rule for rule.
+impl WirePod {
+    /// Returns the word in the column STATUS, rule for rule as `printPod` computes it.
+    ///
+    /// The source is `pkg/printers/internalversion/printers.go` of Kubernetes 1.34.
     fn printed_status(&self) -> String {
         let status = &self.status;
         let mut word = if status.reason.is_empty() { status.phase.clone() } else { status.reason.clone() };
@@ -148,7 +151,7 @@ impl Pod {
             word = initializing;
         }
         if not_initializing || status.has("Initialized") {
-            // From the last to the first: the first container with a word for it has the last say.
+            // From the last to the first, so the first container with a word decides.
             for container in status.container_statuses.iter().rev() {
                 match &container.state {
                     ContainerState { waiting: Some(Waiting { reason, .. }), .. } if !reason.is_empty() => {
@@ -174,7 +177,7 @@ impl Pod {
         word
     }
 
-    /// The word of the first init container that is not done; `None` when all are.
+    /// Returns the word of the first init container that is not done; `None` if all are done.
     fn printed_initialization(&self) -> Option<String> {
         let statuses = &self.status.init_container_statuses;
         let (index, pending) = statuses.iter().enumerate().find(|(_, it)| !self.is_done(it))?;
@@ -189,7 +192,7 @@ impl Pod {
         })
     }
 
-    /// An init container is done when it succeeded; a sidecar, when it has started.
+    /// Returns whether an init container is done: it succeeded, or it is a sidecar that has started.
     fn is_done(&self, container: &ContainerStatus) -> bool {
         let mut specs = self.spec.init_containers.iter();
         let sidecar = specs.any(|it| it.name == container.name && it.restart_policy == "Always");
@@ -197,11 +200,11 @@ impl Pod {
             || (sidecar && container.started)
     }
 
-    /// What the pod's own status and conditions complain of.
+    /// Returns the trouble in the pod's own status and conditions.
     fn itself(&self) -> Option<Trouble> {
         let status = &self.status;
         let unscheduled =
-            |it: &&Condition| it.kind == "PodScheduled" && it.status == "False" && !it.reason.is_empty();
+            |it: &&WireCondition| it.kind == "PodScheduled" && it.status == "False" && !it.reason.is_empty();
         let (reason, message) = if status.reason.is_empty() {
             let condition = status.conditions.iter().find(unscheduled)?;
             (&condition.reason, &condition.message)
@@ -212,17 +215,17 @@ impl Pod {
     }
 }
 
-impl Status {
+impl WireStatus {
     fn has(&self, condition: &str) -> bool {
         self.conditions.iter().any(|it| it.kind == condition && it.status == "True")
     }
 }
 
-impl From<Pod> for super::Pod {
-    fn from(pod: Pod) -> Self {
+impl From<WirePod> for super::Pod {
+    fn from(pod: WirePod) -> Self {
         let status = pod.printed_status();
         let itself = pod.itself();
-        let Pod { metadata, spec, status: own } = pod;
+        let WirePod { metadata, spec, status: own } = pod;
         let owner = metadata.owner_references.into_iter().find(|owner| owner.controller);
         let hash = metadata.labels.get("pod-template-hash");
         Self {
@@ -242,7 +245,9 @@ impl From<Pod> for super::Pod {
     }
 }
 
-/// A Deployment names each `ReplicaSet` `NAME-HASH`, with the hash that it also puts on its pods.
+/// Returns the name of the Deployment that owns a `ReplicaSet`.
+///
+/// A Deployment names each `ReplicaSet` `NAME-HASH`, and puts the same hash on its pods.
 fn deployment(owner: &Owner, hash: Option<&String>) -> Option<String> {
     if owner.kind != "ReplicaSet" {
         return None;
@@ -254,7 +259,7 @@ fn deployment(owner: &Owner, hash: Option<&String>) -> Option<String> {
     named.map(str::to_owned)
 }
 
-/// The containers of the spec, each with its status; one that has none yet waits, as the API says.
+/// Returns the containers of the spec with their status; by the API, one without a status is waiting.
 fn containers(
     init: bool,
     specs: Vec<ContainerSpec>,

@@ -88,7 +88,9 @@ fn a_key_with_quotes_dollars_and_backslashes_arrives_whole() {
     assert_eq!(header.trim_end(), "authorization: bearer [redacted:staging_api_key]");
     serde_json::from_str::<Value>(&read(&ran, "manifest.json")).unwrap();
     for (name, bytes) in files_below(&ran.evidence()) {
-        assert!(!holds(&bytes, "sk_"), "{name}");
+        // The runbook's own example of a key is no key.
+        let text = String::from_utf8_lossy(&bytes).replace("sk_test_...", "");
+        assert!(!text.contains("sk_"), "{name}");
     }
 }
 

@@ -128,7 +128,7 @@ fn a_command_that_a_stop_ended_refuses_nothing() {
     // A pod may fail while `config use-context` is under way.
     let mut events = scenario_ran("crash-loop").events();
     let ended = events.iter_mut().find_map(|event| match &mut event.kind {
-        EventKind::CommandEnded(outcome) if outcome.id == "use-context" => Some(outcome),
+        EventKind::CommandEnded(outcome) if outcome.id.to_string() == "use-context" => Some(outcome),
         _ => None,
     });
     let outcome = ended.unwrap();

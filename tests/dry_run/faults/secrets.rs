@@ -71,3 +71,56 @@ fn a_manifest_that_holds_the_key_is_refused_and_not_kept() {
     is_nowhere(&ran, API_KEY);
     assert!(!ran.evidence().join("inputs/k8s/api-deployment.yaml").exists());
 }
+
+/// In CI the screen is a log.
+#[test]
+fn a_key_that_a_rollout_prints_is_on_no_screen() {
+    let prints = format!(
+        "case \"$*\" in *'rollout status'*) printf '%s\\n' 'the key is {API_KEY}' ;; esac\nexec \"$REAL\" \"$@\""
+    );
+    let staging = || Staging::of("healthy").in_place_of("kubectl", &prints);
+    let ran = staging().with("STAGING_API_KEY", API_KEY).option("-v").run().exits(0);
+    is_nowhere(&ran, API_KEY);
+    assert!(ran.stderr.contains("the key is [redacted:STAGING_API_KEY]"), "{}", ran.stderr);
+    assert!(read(&ran, "deploy/stdout.log").contains("the key is [redacted:STAGING_API_KEY]"));
+    // The nearest case: what nobody named is shown as it is.
+    let ran = staging().option("-v").run().exits(0);
+    assert!(ran.stderr.contains(&format!("the key is {API_KEY}")), "{}", ran.stderr);
+}
+
+/// kubectl is asked by the name that the cluster knows; the screen and the evidence have the other one.
+#[test]
+fn a_value_in_a_pods_name_is_on_no_screen_and_the_pod_is_looked_at_all_the_same() {
+    let state = json!({"terminated": {"exitCode": 1, "reason": "Error"}});
+    let scenario = healthy().with(lone_pod("job-tenant-4711-x", "Failed", &state));
+    for option in ["-q", "-v"] {
+        let staging = Staging::on(scenario.clone()).with("TENANT", "tenant-4711").option(option);
+        let ran = staging.with("STAGING_REDACT", "TENANT").run().exits(1);
+        is_nowhere(&ran, "tenant-4711");
+        let manifest = ran.manifest();
+        assert_eq!(manifest["stop"]["rule"], 2, "{}", manifest["stop"]);
+        assert!(
+            manifest["stop"]["pod"].as_str().unwrap().contains("[redacted:TENANT]"),
+            "{}",
+            manifest["stop"]
+        );
+        assert!(manifest["stop"].get("unconfirmed").is_none(), "{}", manifest["stop"]);
+    }
+}
+
+/// Nobody knows what the word was: it could have been one that stops the run.
+#[test]
+fn a_value_that_stands_where_a_word_decides_makes_the_run_incomplete() {
+    let state = json!({"waiting": {"reason": "HouseOnFire"}});
+    let scenario = healthy().with(lone_pod("house-1", "Pending", &state));
+    let run = |value: &str| {
+        let staging = Staging::on(scenario.clone()).with("TENANT", value).with("STAGING_REDACT", "TENANT");
+        staging.run()
+    };
+    let ran = run("HouseOnFire").exits(4).changed_nothing();
+    assert_eq!(ran.manifest()["verdict"], "incomplete");
+    let why = ran.manifest()["incomplete"].as_str().unwrap().to_owned();
+    assert!(why.contains("\"[redacted:TENANT]\" stands where a word decides"), "{why}");
+    // A value that stands nowhere decides nothing.
+    assert_eq!(run("HouseInOrder").exits(0).manifest()["verdict"], "shortfall");
+}

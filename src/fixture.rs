@@ -1,6 +1,7 @@
-//! Records for the tests, made event by event as a run makes them.
+//! Run states for tests, built event by event as in a run.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use crate::events::{
     Began, Conclusion, Effect, EndedBy, Event, EventKind, Git, Intent, ManifestFile, Options, Outcome,
@@ -9,50 +10,55 @@ use crate::events::{
 use crate::facts::apply::{self, Applied};
 use crate::facts::context::Context;
 use crate::facts::curl::Transfer;
-use crate::facts::deployments::Deployment;
+use crate::facts::deployments::DeploymentStatus;
 use crate::facts::dry_run::Landing;
 use crate::facts::endpoints::{Assignment, ServiceEndpoints};
 use crate::facts::pods::{Container, Failing, Pod, State, Trouble};
 use crate::facts::rollout::Ending;
 use crate::moment::Moment;
 use crate::run_state::RunState;
-use crate::runbook::{CHECKS, DEPLOYMENTS, EVIDENCE_FILES, Phase};
+use crate::runbook::{Phase, Runbook, StepId};
 
-/// Events with their moments, a tenth of a second apart.
+/// A list of events, a tenth of a second apart.
 #[derive(Default)]
-pub(super) struct Events(pub(super) Vec<Event>);
+pub(crate) struct Events(pub(crate) Vec<Event>);
 
 impl Events {
-    pub(super) fn add(&mut self, what: EventKind) -> &mut Self {
+    pub(crate) fn add(&mut self, what: EventKind) -> &mut Self {
         let seq = self.0.len() as u64 + 1;
         self.0.push(Event { seq, at: at(seq * 100), kind: what });
         self
     }
 
-    pub(super) fn run(&self) -> RunState {
-        RunState::of(&self.0)
+    pub(crate) fn run(&self) -> RunState {
+        let mut run = nothing_yet();
+        for event in &self.0 {
+            run.add(event);
+        }
+        run
     }
 
-    /// A command from its beginning to its end.
-    pub(super) fn command(&mut self, id: &str, effect: Effect, exit: &[i32]) -> &mut Self {
+    /// Adds a command, from its start to its end.
+    pub(crate) fn command(&mut self, id: &str, effect: Effect, exit: &[i32]) -> &mut Self {
         self.starts(id, effect).ends(id, exit, None)
     }
 
-    pub(super) fn starts(&mut self, id: &str, effect: Effect) -> &mut Self {
+    pub(crate) fn starts(&mut self, id: &str, effect: Effect) -> &mut Self {
         let text = format!("kubectl {id}");
         self.add(EventKind::CommandStarts(Intent {
-            id: id.into(),
+            id: step(id),
             phase: Phase::Deploy,
             effect,
             text,
+            met: BTreeMap::new(),
             reads_key: false,
         }))
     }
 
-    pub(super) fn ends(&mut self, id: &str, exit: &[i32], said: Option<&str>) -> &mut Self {
+    pub(crate) fn ends(&mut self, id: &str, exit: &[i32], said: Option<&str>) -> &mut Self {
         let started = at(self.0.len() as u64 * 100);
         self.add(EventKind::CommandEnded(Outcome {
-            id: id.into(),
+            id: step(id),
             started,
             duration_ms: 100,
             exit: exit.to_vec(),
@@ -65,11 +71,11 @@ impl Events {
         }))
     }
 
-    pub(super) fn step(&mut self, step: u8, duration_ms: u64) -> &mut Self {
+    pub(crate) fn step(&mut self, step: u8, duration_ms: u64) -> &mut Self {
         self.add(EventKind::StepEnded { step, duration_ms })
     }
 
-    pub(super) fn preflight(&mut self) -> &mut Self {
+    pub(crate) fn preflight(&mut self) -> &mut Self {
         for (name, numbers) in [("kubectl", (1, 32)), ("curl", (7, 88)), ("jq", (1, 6))] {
             let version =
                 ToolVersion { name: name.into(), version: Some("x".into()), numbers: Some(numbers) };
@@ -80,25 +86,25 @@ impl Events {
         self.add(EventKind::ContextRead(context));
         self.add(EventKind::ServerVersion { version: Some("v1.34.4".into()) });
         self.add(EventKind::ClusterUser { name: Some("ci-deployer".into()) });
-        for deployment in DEPLOYMENTS {
-            let file = deployment.manifest.to_owned();
+        for deployment in &runbook().deployments {
+            let file = deployment.manifest.clone();
             self.add(EventKind::ManifestRead(manifest(&file)));
             self.add(EventKind::WouldLand {
                 file,
-                objects: vec![landing(deployment.name)],
+                objects: vec![landing(&deployment.name)],
                 warnings: Vec::new(),
             });
         }
         let (question, needed_for) = ("get pods -n dpp-staging".to_owned(), "stop rule 2".to_owned());
         self.add(EventKind::PermissionAnswered {
-            id: "can-i.get-pods".into(),
+            id: step("can-i.get-pods"),
             question,
             needed_for,
             answer: Some(true),
         })
     }
 
-    pub(super) fn applied(&mut self, manifest: &str, objects: &[(&str, apply::ApplyOutcome)]) -> &mut Self {
+    pub(crate) fn applied(&mut self, manifest: &str, objects: &[(&str, apply::ApplyOutcome)]) -> &mut Self {
         let applied = |(object, outcome): &(&str, apply::ApplyOutcome)| Applied {
             object: (*object).to_owned(),
             outcome: outcome.clone(),
@@ -106,30 +112,30 @@ impl Events {
         self.add(EventKind::Applied { file: manifest.into(), objects: objects.iter().map(applied).collect() })
     }
 
-    pub(super) fn deploy(&mut self) -> &mut Self {
+    pub(crate) fn deploy(&mut self) -> &mut Self {
         self.command("use-context", Effect::Reads, &[0]);
-        for deployment in DEPLOYMENTS {
-            self.command(&format!("apply.{}", deployment.key), Effect::Changes, &[0, 0, 0, 0]);
+        for deployment in &runbook().deployments {
+            self.command(&format!("apply.{}", deployment.id.as_str()), Effect::Changes, &[0, 0, 0, 0]);
             let object = format!("deployment.apps/{}", deployment.name);
-            self.applied(deployment.manifest, &[(&object, apply::ApplyOutcome::Configured)]);
+            self.applied(&deployment.manifest, &[(&object, apply::ApplyOutcome::Configured)]);
         }
         self.step(2, 712)
     }
 
-    pub(super) fn rolled_out(&mut self) -> &mut Self {
-        for deployment in DEPLOYMENTS {
-            self.command(&format!("rollout.{}", deployment.key), Effect::Reads, &[0]);
+    pub(crate) fn rolled_out(&mut self) -> &mut Self {
+        for deployment in &runbook().deployments {
+            self.command(&format!("rollout.{}", deployment.id.as_str()), Effect::Reads, &[0]);
             self.add(EventKind::RolloutEnded {
-                deployment: deployment.name.into(),
+                deployment: deployment.name.clone(),
                 ending: Ending::RolledOut,
             });
         }
         self.step(3, 41_180)
     }
 
-    pub(super) fn after(&mut self) -> &mut Self {
+    pub(crate) fn after(&mut self) -> &mut Self {
         self.command("status.after", Effect::Reads, &[0]);
-        let deployments = DEPLOYMENTS.iter().map(|d| deployment(d.name, 3, 3)).collect();
+        let deployments = runbook().deployments.iter().map(|d| deployment(&d.name, 3, 3)).collect();
         self.add(EventKind::DeploymentsAfter { deployments });
         let service = "dpp-api".to_owned();
         let services = vec![ServiceEndpoints { service, ready_endpoints: 3, state: Assignment::Assigned }];
@@ -138,9 +144,9 @@ impl Events {
         self.step(4, 170)
     }
 
-    pub(super) fn healthy(&mut self, path: &str, asks: u32, status: &str) -> &mut Self {
+    pub(crate) fn healthy(&mut self, path: &str, asks: u32, status: &str) -> &mut Self {
         self.add(EventKind::HealthAsked {
-            id: format!("gate.{}", &path[1..]),
+            id: step(&format!("gate.{}", &path[1..])),
             path: path.into(),
             asks,
             http_status: status.into(),
@@ -149,53 +155,71 @@ impl Events {
         })
     }
 
-    /// The ten answers: those of `failed` are 404, the others what the runbook expects.
-    pub(super) fn checks(&mut self, failed: &[u8]) -> &mut Self {
-        for check in CHECKS {
-            let expected = check.accepted(true)[0];
-            let status = if failed.contains(&check.number) { "404" } else { expected };
+    /// Adds the ten answers: 404 for the checks in `failed`, and the status that the runbook expects for the
+    /// others.
+    pub(crate) fn checks(&mut self, failed: &[u8]) -> &mut Self {
+        for check in &runbook().checks {
+            let expected = check.accepted(true)[0].as_str();
+            let status = if failed.contains(&check.number.get()) { "404" } else { expected };
             let url = format!("https://staging-api.decisionproof.ai{}", check.path);
             self.add(EventKind::CheckAnswered { check: check.number, url, transfer: transfer(status) });
         }
         self
     }
 
-    pub(super) fn smoke(&mut self, failed: &[u8]) -> &mut Self {
+    pub(crate) fn smoke(&mut self, failed: &[u8]) -> &mut Self {
         self.healthy("/health", 1, "200").healthy("/readyz", 1, "200").checks(failed);
         for id in ["body.health", "body.readyz"] {
             self.command(id, Effect::Reads, &[0]);
         }
-        self.add(EventKind::LatencySampled { id: "latency.health".into(), samples: 20, p95_ms: Some(18) });
-        self.add(EventKind::LatencySampled { id: "latency.docs".into(), samples: 20, p95_ms: Some(1044) });
+        self.add(EventKind::LatencySampled { id: step("latency.health"), samples: 20, p95_ms: Some(18) });
+        self.add(EventKind::LatencySampled { id: step("latency.docs"), samples: 20, p95_ms: Some(1044) });
         self.step(5, 1100)
     }
 
-    pub(super) fn seen(&mut self, pod: &str, status: &str, conclusion: Conclusion) -> &mut Self {
+    pub(crate) fn seen(&mut self, pod: &str, status: &str, conclusion: Conclusion) -> &mut Self {
         let line = format!("MODIFIED   {pod}   0/1   {status}   2 (0s ago)   2s");
-        let (pod, status, command) = (pod.to_owned(), status.to_owned(), "watch.pods".to_owned());
+        let (pod, status, command) = (pod.to_owned(), status.to_owned(), StepId::WatchPods);
         let sighting = Sighting { pod, status, line, command, seen_at: at(self.0.len() as u64 * 100) };
         self.add(EventKind::PodJudged { sighting, conclusion, container: Some(failing()) })
     }
 
-    pub(super) fn end(&mut self) -> &mut Self {
-        let files = EVIDENCE_FILES.iter().map(|file| file.path.to_owned()).collect();
+    pub(crate) fn end(&mut self) -> &mut Self {
+        let files = runbook().evidence_files.iter().map(|file| file.path.clone()).collect();
         self.add(EventKind::FilesListed { files }).add(EventKind::RunEnded)
     }
 }
 
-/// A run that began, on the runbook's own examples.
-pub(super) fn events() -> Events {
+/// Returns the built-in runbook.
+pub(crate) fn runbook() -> Arc<Runbook> {
+    static BUILT_IN: LazyLock<Arc<Runbook>> = LazyLock::new(|| Arc::new(Runbook::built_in().unwrap()));
+    BUILT_IN.clone()
+}
+
+/// Returns the state of a run that has a runbook and has not begun.
+pub(crate) fn nothing_yet() -> RunState {
+    RunState { runbook: runbook(), ..RunState::default() }
+}
+
+/// Parses a step id.
+pub(crate) fn step(id: &str) -> StepId {
+    id.parse().unwrap()
+}
+
+/// Returns the events of a run that began with the runbook's example values.
+pub(crate) fn events() -> Events {
     let mut events = Events::default();
     events.add(EventKind::RunBegan(Box::new(began())));
     events
 }
 
-pub(super) fn begun() -> RunState {
+pub(crate) fn begun() -> RunState {
     events().run()
 }
 
-pub(super) fn began() -> Began {
+pub(crate) fn began() -> Began {
     Began {
+        schema: crate::schema::File::Journal.schema(),
         run_id: "20261123T161952Z-106f58".into(),
         evidence_dir: "/repo/evidence/staging/20261123".into(),
         target: Target {
@@ -232,7 +256,7 @@ pub(super) fn began() -> Began {
     }
 }
 
-pub(super) fn at(millis: u64) -> Moment {
+pub(crate) fn at(millis: u64) -> Moment {
     let start: jiff::Timestamp = "2026-11-23T16:19:52Z".parse().unwrap();
     Moment(start + std::time::Duration::from_millis(millis))
 }
@@ -250,7 +274,7 @@ fn manifest(file: &str) -> ManifestFile {
     }
 }
 
-pub(super) fn failing() -> Failing {
+pub(crate) fn failing() -> Failing {
     Failing {
         container: "dpp-api".into(),
         word: "CrashLoopBackOff".into(),
@@ -261,8 +285,8 @@ pub(super) fn failing() -> Failing {
     }
 }
 
-pub(super) fn deployment(name: &str, ready: u32, updated: u32) -> Deployment {
-    Deployment {
+pub(crate) fn deployment(name: &str, ready: u32, updated: u32) -> DeploymentStatus {
+    DeploymentStatus {
         name: name.into(),
         uid: String::new(),
         generation: 2,
@@ -278,7 +302,7 @@ pub(super) fn deployment(name: &str, ready: u32, updated: u32) -> Deployment {
     }
 }
 
-pub(super) fn pod(name: &str, state: State) -> Pod {
+pub(crate) fn pod(name: &str, state: State) -> Pod {
     let running = state == State::Running;
     let status = match &state {
         State::Waiting { reason: Some(reason), .. } => reason.clone(),
@@ -307,7 +331,7 @@ pub(super) fn pod(name: &str, state: State) -> Pod {
     }
 }
 
-pub(super) fn transfer(status: &str) -> Transfer {
+pub(crate) fn transfer(status: &str) -> Transfer {
     Transfer {
         http_status: status.into(),
         latency_ms: 9,
@@ -327,5 +351,84 @@ fn landing(name: &str) -> Landing {
         namespace: Some("dpp-staging".into()),
         name: name.into(),
         generation: Some(2),
+    }
+}
+
+/// Builds the events of a row of a table.
+pub(crate) type Build = fn(&mut Events) -> &mut Events;
+
+impl Events {
+    /// A run that deploys, tests and ends as it should.
+    pub(crate) fn passing() -> Self {
+        let mut events = events();
+        events.preflight().step(1, 900).deploy().rolled_out().after().smoke(&[]).end();
+        events
+    }
+
+    /// Changes what the run began with.
+    pub(crate) fn began(&mut self, change: impl FnOnce(&mut Began)) -> &mut Self {
+        match self.0.first_mut().map(|event| &mut event.kind) {
+            Some(EventKind::RunBegan(began)) => change(began),
+            other => panic!("{other:?} is no beginning"),
+        }
+        self
+    }
+
+    /// Changes each event that `change` is about: it returns whether it did.
+    pub(crate) fn change(&mut self, mut change: impl FnMut(&mut EventKind) -> bool) -> &mut Self {
+        let changed = self.0.iter_mut().filter_map(|event| change(&mut event.kind).then_some(())).count();
+        assert!(changed > 0, "there is no such event");
+        self
+    }
+
+    /// Leaves out the events that `is_out` names; the others move up.
+    pub(crate) fn without(&mut self, is_out: impl Fn(&EventKind) -> bool) -> &mut Self {
+        let before = self.0.len();
+        self.0.retain(|event| !is_out(&event.kind));
+        assert!(self.0.len() < before, "there is no such event");
+        for (event, seq) in self.0.iter_mut().zip(1..) {
+            (event.seq, event.at) = (seq, at(seq * 100));
+        }
+        self
+    }
+
+    /// Changes the last outcome of a command.
+    pub(crate) fn outcome(&mut self, id: &str, change: impl FnOnce(&mut Outcome)) -> &mut Self {
+        let id = step(id);
+        let outcome = self.0.iter_mut().rev().find_map(|event| match &mut event.kind {
+            EventKind::CommandEnded(outcome) if outcome.id == id => Some(outcome),
+            _ => None,
+        });
+        change(outcome.unwrap_or_else(|| panic!("{id} did not end")));
+        self
+    }
+
+    /// A read that exits 1, with its first error.
+    pub(crate) fn fails(&mut self, id: &str, first_error: &str) -> &mut Self {
+        self.starts(id, Effect::Reads).ends(id, &[1], Some(first_error))
+    }
+
+    /// A read that ended in another way than by itself.
+    pub(crate) fn ended_by(&mut self, id: &str, by: EndedBy, first_error: Option<&str>) -> &mut Self {
+        self.starts(id, Effect::Reads).ends(id, &[143], first_error);
+        self.outcome(id, |outcome| outcome.ended_by = by)
+    }
+
+    /// A manifest that was found, changed from one that holds nothing to object to.
+    pub(crate) fn manifest(&mut self, change: impl FnOnce(&mut ManifestFile)) -> &mut Self {
+        let mut found = manifest("k8s/api-deployment.yaml");
+        change(&mut found);
+        self.add(EventKind::ManifestRead(found))
+    }
+
+    /// The objects of the first manifest, as kind, namespace and name.
+    pub(crate) fn lands(&mut self, objects: &[(&str, Option<&str>, &str)]) -> &mut Self {
+        let object = |&(kind, namespace, name): &(&str, Option<&str>, &str)| Landing {
+            kind: kind.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            ..landing(name)
+        };
+        let (file, objects) = ("k8s/api-deployment.yaml".to_owned(), objects.iter().map(object).collect());
+        self.add(EventKind::WouldLand { file, objects, warnings: Vec::new() })
     }
 }

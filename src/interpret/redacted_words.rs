@@ -1,0 +1,96 @@
+//! Words that something is decided by, and that hold a secret: nobody knows what they were.
+//!
+//! A value that is a known word is refused before a run begins. Any other word from which a secret was taken out could have
+//! been one that stops the run: it makes the run incomplete, never well.
+
+use crate::facts::Unreadable;
+use crate::facts::dry_run::Landing;
+use crate::facts::pod_table::PodRow;
+use crate::facts::pods::{Container, Pod, State};
+
+/// Returns whether a secret was taken out of a word.
+fn is_redacted(word: &str) -> bool {
+    word.contains("[redacted:")
+}
+
+fn unless_redacted<'a>(
+    program: &'static str,
+    mut words: impl Iterator<Item = &'a str>,
+) -> Result<(), Unreadable> {
+    match words.find(|word| is_redacted(word)) {
+        Some(word) => Err(Unreadable { program, why: format!("{word:?} stands where a word decides") }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a row of `kubectl get pods` whose STATUS is not known.
+///
+/// # Errors
+/// When a secret was taken out of it.
+pub fn refuse_in_row(row: &PodRow) -> Result<(), Unreadable> {
+    unless_redacted("kubectl get pods", [row.status.as_str()].into_iter())
+}
+
+/// Refuses objects whose kind or namespace is not known.
+pub(super) fn refuse_in_landings(objects: &[Landing]) -> Result<(), Unreadable> {
+    let words = |object: &'_ Landing| {
+        [Some(object.kind.clone()), object.namespace.clone(), Some(object.api_version.clone())]
+    };
+    let words: Vec<String> = objects.iter().flat_map(words).flatten().collect();
+    unless_redacted("kubectl apply --dry-run=server", words.iter().map(String::as_str))
+}
+
+/// Refuses pods whose state is not known.
+pub(super) fn refuse_in_pods(pods: &[Pod]) -> Result<(), Unreadable> {
+    let words = pods.iter().flat_map(|pod| [pod.phase.as_str(), pod.status.as_str()]);
+    let of_containers = pods.iter().flat_map(|pod| &pod.containers).filter_map(reason);
+    unless_redacted("kubectl get pods -o json", words.chain(of_containers))
+}
+
+fn reason(container: &Container) -> Option<&str> {
+    match &container.state {
+        State::Waiting { reason, .. } => reason.as_deref(),
+        State::Terminated(end) => end.reason.as_deref(),
+        State::Running => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::pod_table::list_row;
+    use crate::fixture;
+
+    #[test]
+    fn a_status_that_holds_a_secret_is_refused_and_a_name_is_not() {
+        let row = |line: &str| list_row(line).unwrap();
+        assert!(refuse_in_row(&row("api-[redacted:KEY]   0/1   Running   0   1s")).is_ok());
+        let refused = refuse_in_row(&row("api-1   0/1   [redacted:KEY]   0   1s")).unwrap_err();
+        assert!(refused.to_string().contains("\"[redacted:KEY]\" stands where a word decides"), "{refused}");
+    }
+
+    #[test]
+    fn a_reason_that_holds_a_secret_is_refused_and_a_message_is_not() {
+        let waiting = |reason: &str, message: &str| State::Waiting {
+            reason: Some(reason.to_owned()),
+            message: Some(message.to_owned()),
+        };
+        let told = |state| refuse_in_pods(&[fixture::pod("api-1", state)]).is_ok();
+        assert!(told(State::Running) && told(waiting("ImagePullBackOff", "no [redacted:KEY]")));
+        assert!(!told(waiting("Crash[redacted:KEY]", "")));
+    }
+
+    #[test]
+    fn a_kind_or_a_namespace_that_holds_a_secret_is_refused_and_a_name_is_not() {
+        let landing = |kind: &str, namespace: &str, name: &str| Landing {
+            api_version: "apps/v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+            generation: None,
+        };
+        assert!(refuse_in_landings(&[landing("Deployment", "dpp-staging", "[redacted:KEY]")]).is_ok());
+        assert!(refuse_in_landings(&[landing("[redacted:KEY]", "dpp-staging", "a")]).is_err());
+        assert!(refuse_in_landings(&[landing("Deployment", "x-[redacted:KEY]", "a")]).is_err());
+    }
+}

@@ -1,0 +1,295 @@
+//! What is found against the journal itself: its order, its runbook, the files it lists; and what is no journal.
+
+use super::super::{CannotRead, Extent, TrustAnchors, VerifyOutcome, verify};
+use super::evidence::{Row, assert_rows, honest};
+use super::folder::{Folder, assert_found, found, put, write_journal};
+use crate::events::{Event, EventKind};
+use crate::evidence::{Journal, sha256_of_bytes};
+use crate::fixture::step;
+use crate::runbook::BUILT_IN;
+
+const ORDER: &str = "are numbered and in order";
+const LISTED: &str = "files that the run listed are there";
+const RUNBOOK: &str = "inputs/RUNBOOK.md is the runbook";
+
+/// The evidence of a run whose journal was changed after it was closed, and sealed again.
+fn reordered(change: fn(&mut Vec<Event>)) -> Folder {
+    let mut folder = honest();
+    let root = folder.close();
+    let mut events = Journal::read(&root.join("journal.jsonl")).unwrap();
+    change(&mut events);
+    write_journal(&root, &events);
+    folder.seal();
+    folder
+}
+
+#[test]
+fn events_that_are_not_in_order_are_found() {
+    let gap = reordered(|events| events[4].seq = 9);
+    assert_found("a gap", &gap.report(), &[(ORDER, "journal.jsonl: the event after 4 is 9")]);
+    let back = reordered(|events| events[4].at = events[2].at);
+    assert_found("back", &back.report(), &[(ORDER, "journal.jsonl: event 5 is older than the one before")]);
+    let same = reordered(|events| events[4].at = events[3].at);
+    assert_found("near: at the same moment", &same.report(), &[]);
+}
+
+fn starts(kind: &EventKind, id: &str) -> bool {
+    matches!(kind, EventKind::CommandStarts(intent) if intent.id == step(id))
+}
+
+fn ends(kind: &EventKind, id: &str) -> bool {
+    matches!(kind, EventKind::CommandEnded(outcome) if outcome.id == step(id))
+}
+
+#[test]
+fn a_command_without_its_beginning_or_its_end_is_found() {
+    assert_rows(&[
+        Row {
+            case: "it never began",
+            alter: |folder| _ = folder.events.without(|kind| starts(kind, "latency.health")),
+            found: &[(ORDER, "journal.jsonl: latency.health ended, and never began")],
+        },
+        Row {
+            case: "it never ended",
+            alter: |folder| _ = folder.events.without(|kind| ends(kind, "context")),
+            found: &[(ORDER, "journal.jsonl: context began, and never ended")],
+        },
+        Row {
+            case: "near: it never ended, in a run that was interrupted",
+            alter: |folder| {
+                folder.events.without(|kind| ends(kind, "context"));
+                folder.events.add(EventKind::Interrupted { signal: 15 });
+            },
+            found: &[],
+        },
+        Row {
+            case: "near: it never ended, in a run that failed",
+            alter: |folder| {
+                folder.events.without(|kind| ends(kind, "context"));
+                folder.events.add(EventKind::Failed { error: "no space left".into() });
+            },
+            found: &[],
+        },
+    ]);
+}
+
+/// The evidence of a run that ended, which lists other files.
+fn listing(change: fn(&mut Vec<String>)) -> Folder {
+    let mut folder = honest();
+    folder.end().events.change(|kind| match kind {
+        EventKind::FilesListed { files } => {
+            change(files);
+            true
+        }
+        _ => false,
+    });
+    folder.write();
+    folder.seal();
+    folder
+}
+
+#[test]
+fn files_that_are_not_those_that_were_listed_are_found() {
+    let missing = listing(|files| files.push("deploy/more".into()));
+    assert_found("missing", &missing.report(), &[(LISTED, "deploy/more is missing")]);
+    let more = listing(|files| files.retain(|file| file != "deploy/stderr.log"));
+    assert_found("more", &more.report(), &[(LISTED, "deploy/stderr.log is in no list of the run")]);
+
+    let half_written = listing(|_| ());
+    put(&half_written.root(), "deploy/.new", b"");
+    half_written.seal();
+    let message = "deploy/.new is in no list of the run";
+    assert_found("one half written, in a run that closed", &half_written.report(), &[(LISTED, message)]);
+
+    let mut killed = honest();
+    killed.end().events.0.pop();
+    killed.write();
+    put(&killed.root(), "deploy/.new", b"");
+    assert_found("near: one half written, in a run that was killed", &killed.report(), &[]);
+    put(&killed.root(), "deploy/new", b"");
+    let message = "deploy/new is in no list of the run";
+    assert_found("more, in a run that was killed", &killed.report(), &[(LISTED, message)]);
+}
+
+/// Changes the document that the journal holds, its id or its hash.
+fn read(folder: &mut Folder, change: impl Fn(&mut String, &mut String, &mut String)) {
+    folder.events.change(|kind| match kind {
+        EventKind::RunbookRead { id, sha256, text } => {
+            change(id, sha256, text);
+            true
+        }
+        _ => false,
+    });
+}
+
+#[test]
+fn another_runbook_than_the_run_s_is_found() {
+    const ANOTHER: &str = "journal.jsonl: the run began with another document";
+    assert_rows(&[
+        Row {
+            case: "the run began with another hash",
+            alter: |folder| _ = folder.events.began(|began| began.program.runbook.sha256 = "0".repeat(64)),
+            found: &[(RUNBOOK, ANOTHER)],
+        },
+        Row {
+            case: "the run began with another id",
+            alter: |folder| _ = folder.events.began(|began| began.program.runbook.id = "DP-OTHER".into()),
+            found: &[(RUNBOOK, ANOTHER)],
+        },
+        Row {
+            case: "both names are another than the document's",
+            alter: |folder| {
+                folder.events.began(|began| began.program.runbook.id = "DP-OTHER".into());
+                read(folder, |id, _, _| "DP-OTHER".clone_into(id));
+            },
+            found: &[(RUNBOOK, ANOTHER)],
+        },
+        Row {
+            case: "the file is another one",
+            alter: |folder| _ = folder.files.insert("inputs/RUNBOOK.md".into(), b"# Another\n".to_vec()),
+            found: &[(RUNBOOK, "inputs/RUNBOOK.md is not the document of the journal")],
+        },
+        Row {
+            case: "the file is missing",
+            alter: |folder| _ = folder.files.remove("inputs/RUNBOOK.md"),
+            found: &[(RUNBOOK, "inputs/RUNBOOK.md is missing")],
+        },
+        Row {
+            case: "a second one",
+            alter: |folder| {
+                let second = folder.events.0[1].kind.clone();
+                folder.events.add(second);
+            },
+            found: &[(RUNBOOK, "journal.jsonl: it has two runbooks")],
+        },
+    ]);
+    let mut folder = honest();
+    read(&mut folder, |_, sha256, _| *sha256 = "0".repeat(64));
+    folder.events.began(|began| began.program.runbook.sha256 = "0".repeat(64));
+    folder.close();
+    let is = sha256_of_bytes(BUILT_IN.as_bytes());
+    let message = format!("journal.jsonl: the document has the SHA-256 {is}, and not {}", "0".repeat(64));
+    assert_found("another hash", &folder.report(), &[(RUNBOOK, &message)]);
+}
+
+/// A run that began with this document, and ended.
+fn with_document(text: &str) -> Folder {
+    let mut folder = Folder::begun();
+    let hash = sha256_of_bytes(text.as_bytes());
+    folder.events.began(|began| began.program.runbook.sha256.clone_from(&hash));
+    read(&mut folder, |_, sha256, document| {
+        sha256.clone_from(&hash);
+        text.clone_into(document);
+    });
+    folder.files.insert("inputs/RUNBOOK.md".into(), text.as_bytes().to_vec());
+    folder.close();
+    folder
+}
+
+#[test]
+fn a_document_of_its_own_is_named_and_one_that_is_no_runbook_is_found() {
+    let open = "is not the runbook built into this program";
+    let is_named = |folder: &Folder| {
+        let checks = folder.report().checks;
+        checks.iter().any(|check| check.what.contains(open) && check.extent == Extent::Open)
+    };
+    assert!(!is_named(&with_document(BUILT_IN)));
+    let own = with_document(&format!("{BUILT_IN}\nA last word.\n"));
+    assert_found("its own", &own.report(), &[]);
+    assert!(is_named(&own));
+    let none = with_document(&BUILT_IN.replace("| 4 | GET |", "| 4 | POST |"));
+    let found = found(&none.report());
+    assert!(found.iter().all(|(check, _)| check.contains(RUNBOOK)), "{found:?}");
+    assert!(
+        found.iter().any(|(_, found)| found == "inputs/RUNBOOK.md: POST: only GET is asked"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_journal_without_its_runbook_is_found_unless_the_run_was_ended_before() {
+    let mut folder = Folder::begun();
+    folder.events.0.truncate(1);
+    folder.write();
+    let report = folder.report();
+    assert_found("near: one event", &report, &[]);
+    assert!(report.checks.iter().any(|check| check.what.starts_with("the run was ended before it had read")));
+
+    folder.events.add(EventKind::Interrupted { signal: 2 });
+    folder.write();
+    let message = "journal.jsonl: the second event is not the runbook";
+    assert_found("two events", &folder.report(), &[("the runbook", message)]);
+}
+
+#[test]
+fn an_empty_journal_is_of_a_run_that_was_not_begun() {
+    let claims = "manifest.json tells of a run, and journal.jsonl of none";
+    let of = |manifest: Option<&str>| {
+        let folder = Folder::begun();
+        fs_err::create_dir(folder.root()).unwrap();
+        put(&folder.root(), "journal.jsonl", b"");
+        if let Some(manifest) = manifest {
+            put(&folder.root(), "manifest.json", manifest.as_bytes());
+        }
+        found(&folder.report()).into_iter().map(|(_, found)| found).collect::<Vec<_>>()
+    };
+    let schema = "\"schema\":\"staging-dry-run/manifest/2\"";
+    let manifest = |verdict: &str, commands: &str| {
+        format!("{{{schema},\"verdict\":\"{verdict}\",\"commands\":{commands}}}")
+    };
+    assert_eq!(of(None), [""; 0]);
+    assert_eq!(of(Some(&manifest("incomplete", "[]"))), [""; 0]);
+    assert_eq!(of(Some(&manifest("pass", "[]"))), [claims]);
+    assert_eq!(of(Some(&manifest("incomplete", "[1]"))), [claims]);
+    assert_eq!(of(Some("{")), [claims]);
+}
+
+#[test]
+fn a_journal_that_is_none_is_found() {
+    let with = |journal: Option<&[u8]>| {
+        let mut folder = honest();
+        let root = folder.close();
+        match journal {
+            Some(journal) => put(&root, "journal.jsonl", journal),
+            None => fs_err::remove_file(root.join("journal.jsonl")).unwrap(),
+        }
+        let report = folder.report();
+        assert_eq!(report.conclusion(), VerifyOutcome::DoesNotHold);
+        let of_journal = report.checks.into_iter().find(|check| check.what == "journal.jsonl can be read");
+        of_journal.map(|check| check.found.concat()).unwrap_or_default()
+    };
+    assert_eq!(with(None), "journal.jsonl is missing, or no file");
+    assert!(with(Some(b"x\ny\n")).starts_with("journal.jsonl: line 1 is no event of the format: "));
+}
+
+#[test]
+fn what_is_no_evidence_of_this_format_is_not_judged() {
+    let anchors = TrustAnchors::default();
+    let mut folder = honest();
+    let root = folder.close();
+    let why = |error: CannotRead| error.to_string().lines().next().unwrap().to_owned();
+    let error = verify(&root.join("nowhere"), &anchors).unwrap_err();
+    assert!(matches!(error, CannotRead::NoFolder(_)), "{error}");
+    let error = verify(&root.join("deploy"), &anchors).unwrap_err();
+    assert!(matches!(error, CannotRead::NoRun(_)), "{error}");
+
+    let journal = fs_err::read_to_string(root.join("journal.jsonl")).unwrap();
+    // With a journal of this format, another manifest is found, and does not decide whether it is judged.
+    let manifest = fs_err::read(root.join("manifest.json")).unwrap();
+    put(&root, "manifest.json", b"{\"schema\":\"staging-dry-run/manifest/1\"}");
+    assert!(verify(&root, &anchors).is_ok());
+    put(&root, "manifest.json", &manifest);
+    put(&root, "journal.jsonl", journal.replacen("journal/2", "journal/3", 1).as_bytes());
+    assert!(why(verify(&root, &anchors).unwrap_err()).contains("was made by format 3"));
+    // Without a journal the manifest tells.
+    fs_err::remove_file(root.join("journal.jsonl")).unwrap();
+    assert!(verify(&root, &anchors).is_ok());
+    put(&root, "manifest.json", b"{\"schema\":\"staging-dry-run/manifest/1\"}");
+    assert!(why(verify(&root, &anchors).unwrap_err()).contains("was made by format 1"));
+    put(&root, "journal.jsonl", b"");
+    assert!(why(verify(&root, &anchors).unwrap_err()).contains("was made by format 1"));
+    // It may be all that is there.
+    let folder = Folder::begun();
+    put(&folder.root(), "manifest.json", b"{\"schema\":\"staging-dry-run/manifest/1\"}");
+    assert!(why(verify(&folder.root(), &anchors).unwrap_err()).contains("was made by format 1"));
+}
