@@ -108,6 +108,9 @@ make_seeds() { # TARGET
     whole "$samples"/*/dump_logs/app_logs_tail.txt
     printf 'a\x1b[31mb\x7f\r\n\u202e\u2028\u009b\tc' >"$seeds/hostile"
     ;;
+  runbook)
+    whole src/runbook/RUNBOOK.md
+    ;;
   redactor)
     whole "$samples"/pass/smoke/responses/*.http
     printf 'a\xff\x00b\xff\x0d\xff\x07' >"$seeds/forms"
