@@ -26,11 +26,14 @@ impl RawNames {
     /// list.
     pub(super) fn writer<'a>(&'a self, patterns: &'a SecretPatterns) -> impl Write + 'a {
         Lines::new(move |line: &str| {
+            if patterns.is_empty() {
+                return Ok(());
+            }
             let row = match pod_table::watch_row(line) {
                 WatchRow::Pod(row) => Some(row),
                 _ => pod_table::list_row(line),
             };
-            if let Some(row) = row.filter(|_| !patterns.is_empty()) {
+            if let Some(row) = row {
                 let recorded = patterns.redact_str(&row.name);
                 if recorded != row.name {
                     self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(recorded, row.name);

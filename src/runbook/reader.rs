@@ -157,11 +157,7 @@ fn permission_steps(runbook: &Runbook) -> Result<Vec<Step>, String> {
 fn smoke(runbook: &Runbook) -> Result<Vec<Step>, String> {
     let heading = runbook.document.section_starting("### 5. ").and_then(|section| section.lines().next());
     let answer = |path: HealthPath| -> Result<&Check, String> {
-        runbook
-            .checks
-            .iter()
-            .find(|check| check.path == path.path())
-            .ok_or_else(|| format!("no check of {}", path.path()))
+        runbook.check_of(path).ok_or_else(|| format!("no check of {}", path.path()))
     };
     let mut steps = HealthPath::ALL.into_iter().map(derived::gate).collect::<Result<Vec<_>, _>>()?;
     for check in &runbook.checks {
