@@ -11,7 +11,7 @@ use crate::runbook::StepId;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Evidence could not be written or read back.
-    #[error("evidence could not be kept: {0}")]
+    #[error("evidence could not be written or read: {0}")]
     Evidence(#[from] io::Error),
     /// A program that was found on PATH could not be started.
     #[error(transparent)]
@@ -28,7 +28,7 @@ pub enum Error {
         why: String,
     },
     /// A value to redact occurs in a word that decides the verdict.
-    #[error("a value to redact stands where a word decides, so the run can't be judged: {0}")]
+    #[error("a redacted value is in a word that a rule reads, so the run can't be judged: {0}")]
     Redacted(String),
     /// The sums could not be signed.
     #[error(transparent)]

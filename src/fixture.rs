@@ -23,6 +23,22 @@ use crate::runbook::{Phase, Runbook, StepId};
 #[derive(Default)]
 pub(crate) struct Events(pub(crate) Vec<Event>);
 
+/// A command that ended by itself, silently.
+pub(crate) fn outcome(id: &str, exit: &[i32]) -> Outcome {
+    Outcome {
+        id: step(id),
+        started: at(0),
+        duration_ms: 100,
+        exit: exit.to_vec(),
+        ended_by: EndedBy::Itself,
+        note: None,
+        stdout: None,
+        stderr: None,
+        first_error: None,
+        redactions: Vec::new(),
+    }
+}
+
 impl Events {
     pub(crate) fn add(&mut self, what: EventKind) -> &mut Self {
         let seq = self.0.len() as u64 + 1;
@@ -58,16 +74,9 @@ impl Events {
     pub(crate) fn ends(&mut self, id: &str, exit: &[i32], said: Option<&str>) -> &mut Self {
         let started = at(self.0.len() as u64 * 100);
         self.add(EventKind::CommandEnded(Outcome {
-            id: step(id),
             started,
-            duration_ms: 100,
-            exit: exit.to_vec(),
-            ended_by: EndedBy::Itself,
-            note: None,
-            stdout: None,
-            stderr: None,
             first_error: said.map(str::to_owned),
-            redactions: Vec::new(),
+            ..outcome(id, exit)
         }))
     }
 
@@ -246,7 +255,7 @@ pub(crate) fn began() -> Began {
         git: Git { commit: None, branch: None, manifests_dirty: None, why: None },
         program: Program {
             name: "staging-dry-run".into(),
-            version: "0.1.0".into(),
+            version: "0.2.0".into(),
             sha256: None,
             argv: vec!["run".into()],
             runbook: RunbookId { id: "DP-STAGING-DRY-RUN-v0.4".into(), sha256: String::new() },

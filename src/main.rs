@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         let host = match std::env::current_dir() {
             Ok(folder) => HostEnvironment { environment: std::env::vars_os().collect(), folder },
             Err(error) => {
-                report::fail(&format!("the current folder can't be read: {error}"));
+                report::fail(&format!("the current directory can't be read: {error}"));
                 return 4;
             }
         };

@@ -303,10 +303,10 @@ fn why_incomplete(run: &RunState) -> String {
     }
     if let Some(why) = verdict::pods_unseen_at_end(run).filter(|_| run.ended.is_some()) {
         return format!(
-            "the pods could not be seen at the end, so stop rule 2 is not judged (list.pods: {why})"
+            "the pods could not be listed at the end, so stop rule 2 can't be judged (list.pods: {why})"
         );
     }
-    "the run has not come to its end".to_owned()
+    "the run has not finished".to_owned()
 }
 
 fn seconds(run: &RunState, steps: &[u8]) -> u64 {

@@ -60,20 +60,21 @@ impl File {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OtherSchema {
     /// The number is older or newer than the readable ones.
-    #[error("made by format {number}{}: verify it with that version", since(*.number))]
+    #[error("made by format {number}{}", advice(*.number))]
     Number {
         /// The format number of the evidence.
         number: u32,
     },
     /// The schema is missing, or is not a schema of this program for this file.
-    #[error("its schema is {0}, which is none of staging-dry-run's")]
+    #[error("the schema {0} is not one of staging-dry-run")]
     Unknown(String),
 }
 
-fn since(number: u32) -> String {
+fn advice(number: u32) -> String {
+    let version = env!("CARGO_PKG_VERSION");
     match KNOWN.iter().find(|known| known.number == number) {
-        Some(known) => format!(" ({})", known.since),
-        None => format!(", which is newer than this program ({})", env!("CARGO_PKG_VERSION")),
+        Some(known) => format!(" ({}): verify it with that version", known.since),
+        None => format!(", which is newer than this program ({version}): install a newer staging-dry-run"),
     }
 }
 
@@ -104,10 +105,9 @@ mod tests {
             told("staging-dry-run/journal/1"),
             "made by format 1 (0.1.0): verify it with that version"
         );
-        assert!(
-            told("staging-dry-run/journal/3")
-                .starts_with("made by format 3, which is newer than this program (")
-        );
+        let newer = told("staging-dry-run/journal/3");
+        assert!(newer.starts_with("made by format 3, which is newer than this program ("), "{newer}");
+        assert!(newer.ends_with("): install a newer staging-dry-run"), "{newer}");
         for other in [
             "",
             "staging-dry-run/journal/",
@@ -116,7 +116,7 @@ mod tests {
             "staging-dry-run/manifest/2",
             "staging-dry-run/journal/2 ",
         ] {
-            assert!(told(other).contains("none of staging-dry-run's"), "{other:?}");
+            assert!(told(other).contains("is not one of staging-dry-run"), "{other:?}");
         }
     }
 

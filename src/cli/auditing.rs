@@ -15,7 +15,7 @@ use crate::{report, signature};
 
 #[derive(Args)]
 #[command(
-    after_help = "Exit: 0 it holds · 1 it does not, and each finding is named · 2 it can't be read, or decided"
+    after_help = "Exit code: 0 it holds · 1 it does not, with each finding · 2 it can't be read or decided"
 )]
 pub(super) struct VerifyArgs {
     /// The directory of the run: evidence/staging/YYYYMMDD
@@ -39,7 +39,7 @@ struct Vouching {
 
 #[derive(Args)]
 #[command(
-    after_help = "Exit: 0 the same, or what changes with time · 1 something changed · 2 it can't be compared · 4 the tool's own failure · 128+n ended by signal n"
+    after_help = "Exit code: 0 the same, or drift · 1 something changed · 2 it can't be compared · 4 the program itself failed · 128+n: signal n ended it"
 )]
 pub(super) struct ReplayArgs {
     /// The directory of the run: evidence/staging/YYYYMMDD
@@ -47,7 +47,7 @@ pub(super) struct ReplayArgs {
     #[command(flatten)]
     vouching: Vouching,
     /// Where to store the new output: a new directory [default: a temporary one, which is not deleted]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "DIR")]
     into: Option<Utf8PathBuf>,
     /// Also run the dry runs, and the applies, which change the cluster, if the namespace still has the UID
     /// of the run
@@ -87,7 +87,7 @@ fn verified(asked: &VerifyArgs, host: &HostEnvironment) -> Result<Report, String
 /// Runs `replay` and returns its exit code.
 ///
 /// 0: the same, except for values that change with time. 1: something changed. 2: it can't be compared. 4: a
-/// failure of the tool itself. 128+n: ended by signal n.
+/// failure of the program itself. 128+n: signal n ended it.
 pub(super) fn replay(asked: &ReplayArgs, host: &HostEnvironment) -> u8 {
     match replayed(asked, host) {
         Ok(all) => {
@@ -141,6 +141,7 @@ fn refuse(said: &str) -> u8 {
 
 fn sha256(text: &str) -> Result<String, String> {
     let is = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is.then(|| text.to_owned())
-        .ok_or_else(|| "not a SHA-256: 64 hexadecimal digits, as the line Seal: has them".to_owned())
+    is.then(|| text.to_owned()).ok_or_else(|| {
+        "not a SHA-256: 64 hexadecimal digits, as in the line that begins with Seal:".to_owned()
+    })
 }

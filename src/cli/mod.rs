@@ -205,14 +205,14 @@ fn job(
     }
     let here = Utf8Path::from_path(&host.folder).ok_or_else(|| {
         StartError::Refused(format!(
-            "Refused: the path of the current folder, {}, is not UTF-8.\nStart the run from another folder.",
+            "Refused: the path of the current directory, {}, is not UTF-8.\nStart the run from another directory.",
             host.folder.display()
         ))
     })?;
     let root = common.root.map_or_else(|| find_root(here, host), |root| plain(&here.join(root)));
     if !root.is_dir() {
         return Err(StartError::Refused(format!(
-            "Refused: --root {root} is no folder.\nGive the folder of the repository that holds the manifests."
+            "Refused: --root {root} is not a directory.\nGive the directory of the repository that contains the manifests."
         )));
     }
     let runbook = built_in().map_err(StartError::Refused)?;
@@ -284,7 +284,7 @@ fn inputs_help() -> String {
         // Formatting into a String can't fail.
         let _ = writeln!(text, "  {:<20} {need:<10} {}", row.name, row.what);
     }
-    text.push_str("\nExit status:\n");
+    text.push_str("\nExit codes:\n");
     for row in EXIT_CODES {
         let _ = writeln!(text, "  {:<4} {}", row.code, row.meaning);
     }

@@ -76,6 +76,18 @@ impl CommandLine {
         }
         Ok(most)
     }
+
+    /// Returns the command if it has this effect.
+    ///
+    /// # Errors
+    /// When its effect is another one, or is unknown.
+    pub fn with_effect(self, effect: Effect) -> Result<Self, String> {
+        match self.effect() {
+            Ok(known) if known == effect => Ok(self),
+            Ok(other) => Err(format!("{self}: it {}, but a command here {}", other.word(), effect.word())),
+            Err(error) => Err(format!("{self}: {error}")),
+        }
+    }
 }
 
 fn stage_effect(stage: &[Word]) -> Result<Effect, NotUnderstood> {

@@ -66,7 +66,7 @@ impl<'t> Lexer<'t> {
     fn new(text: &'t str) -> Result<Self, SyntaxError> {
         let lexer = Self { text, at: 0 };
         match text.find('\0') {
-            Some(nul) => Err(lexer.error_at(nul, "no argument of a program can hold this")),
+            Some(nul) => Err(lexer.error_at(nul, "no argument of a program can contain this")),
             None => Ok(lexer),
         }
     }
@@ -211,7 +211,7 @@ impl<'t> Lexer<'t> {
         if self.eat(")") {
             Ok(Piece::Substitution(self.text[start..self.at].into()))
         } else {
-            Err(self.error("$(…) may hold plain words alone, up to its )"))
+            Err(self.error("$(…) may contain only plain words, up to its )"))
         }
     }
 

@@ -27,14 +27,9 @@ pub fn versions(run: &RunState) -> String {
     // Formatting into a String can't fail.
     for tool in &run.versions {
         let path = run.tools.iter().find(|found| found.name == tool.name).map_or("", |found| &found.path);
-        let _ = writeln!(
-            text,
-            "{}: {} ({path})",
-            tool.name,
-            tool.version.as_deref().unwrap_or("no version told")
-        );
+        let _ = writeln!(text, "{}: {} ({path})", tool.name, tool.version.as_deref().unwrap_or("unknown"));
     }
-    let server = run.server_version.as_deref().unwrap_or("no version told");
+    let server = run.server_version.as_deref().unwrap_or("unknown");
     let _ = writeln!(text, "API server: {server}");
     let _ = writeln!(text, "Context: {}", began.target.context);
     let _ = writeln!(text, "{}: {}", began.program.name, began.program.version);

@@ -41,7 +41,7 @@ impl EndedBy {
             Self::Deadline => Some("it gave no answer in time and was ended"),
             Self::StagingDryRun => Some("it was ended because the run no longer needed it"),
             Self::AskedForTerminal => Some("it asked for the terminal: log in first, then run again"),
-            Self::OutputNotKept => Some("what it printed could not be kept"),
+            Self::OutputNotKept => Some("its output could not be stored"),
         }
     }
 }
@@ -64,6 +64,9 @@ pub struct Intent {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reads_key: bool,
 }
+
+/// The exit code of a stage that died of SIGPIPE, as bash counts it: 128 + 13.
+const BROKEN_PIPE: i32 = 141;
 
 /// The record that is written when a command has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,6 +102,15 @@ impl Outcome {
         !self.ended_by.is_our_doing() && !self.exit.is_empty() && self.exit.iter().all(|&status| status == 0)
     }
 
+    /// Returns the stage that made the command fail, from 0, with its exit code; `None` if every stage exited 0.
+    ///
+    /// Of several failing stages it is the rightmost that did not die of SIGPIPE: a stage that fails closes the
+    /// pipe of the stages before it.
+    pub fn failed_stage(&self) -> Option<(usize, i32)> {
+        let failed = || self.exit.iter().copied().enumerate().rev().filter(|(_, status)| *status != 0);
+        failed().find(|(_, status)| *status != BROKEN_PIPE).or_else(|| failed().next())
+    }
+
     /// Returns whether the server reported that the requested object does not exist.
     pub fn found_nothing(&self) -> bool {
         self.first_error.as_deref().is_some_and(|said| said.contains("(NotFound)"))
@@ -106,7 +118,7 @@ impl Outcome {
 
     /// Returns why the command gave no answer: the program ended it, or its own error message.
     pub fn why(&self) -> &str {
-        self.ended_by.says().or(self.first_error.as_deref()).unwrap_or("it failed without a word")
+        self.ended_by.says().or(self.first_error.as_deref()).unwrap_or("it failed without an error message")
     }
 }
 
@@ -137,4 +149,20 @@ pub struct Redaction {
     pub name: String,
     /// The number of redactions.
     pub count: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::outcome;
+
+    #[test]
+    fn the_stage_that_fails_is_the_cause_and_not_the_ones_that_lost_their_reader() {
+        let failed = |exit: &[i32]| outcome("apply.api", exit).failed_stage();
+        assert_eq!(failed(&[0, 0, 0]), None);
+        assert_eq!(failed(&[1, 0, 1]), Some((2, 1)));
+        assert_eq!(failed(&[1, 0, 0]), Some((0, 1)));
+        assert_eq!(failed(&[0, 2, 141]), Some((1, 2)));
+        assert_eq!(failed(&[141, 0, 0]), Some((0, 141)));
+        assert_eq!(failed(&[]), None);
+    }
 }

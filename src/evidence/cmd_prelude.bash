@@ -1,9 +1,9 @@
 #
-#   bash cmd.txt                     run again what only reads, and compare with the run
-#   MUTATIONS=allowed bash cmd.txt   run the others too (server-side dry runs, and what changes the cluster)
+#   bash cmd.txt                     re-run the read-only commands, and compare with the run
+#   MUTATIONS=allowed bash cmd.txt   run the others too (server-side dry runs, and changes of the cluster)
 #
 # Needs bash 4.4+, coreutils, kubectl, curl, jq, and a kubeconfig with that context. Writes to a new temporary
-# folder and nowhere else; your kubeconfig stays as it is.   Exit 0: all the same. 1: some differ. 2: cannot start.
+# directory and nowhere else; your kubeconfig stays as it is.   Exit 0: all the same. 1: some differ. 2: cannot start.
 set -euo pipefail
 export LC_ALL=C KUBECTL_KUBERC=false@KEY@
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../inputs" || exit 2     # the manifests as the run read them
@@ -48,4 +48,4 @@ saw() {
     differ=$((differ + 1)); printf 'differs   %s: %s, the run saw %s\n' "$id" "$got" "$want"
   fi
 }
-set +e    # from here on an exit status other than 0 may be what the run saw: saw judges, not the shell
+set +e    # from here on an exit code other than 0 may be what the run saw: saw judges, not the shell

@@ -38,7 +38,7 @@ pub fn render(run: &RunState, phase: Phase, overlay: &str) -> Option<String> {
     let (program, target) = (&began.program, &began.target);
     let mut text = format!(
         "#!/usr/bin/env bash\n\
-         # The commands of this folder ({folder}/), as {} {} ran them: all of them, in their order.\n\
+         # The commands of this directory ({folder}/), as {} {} ran them: all of them, in their order.\n\
          #   run      {} · {at}\n\
          #   target   context {:?} · namespace {} · server {server}\n",
         one_line(&program.name),
@@ -169,15 +169,15 @@ fn entry(text: &mut String, entry: &Rerun) {
 }
 
 fn how_it_went(outcome: Option<&Outcome>, times: u32) -> String {
-    let Some(outcome) = outcome else { return "it began, and what came of it is unknown".to_owned() };
+    let Some(outcome) = outcome else { return "its end was not recorded".to_owned() };
     let seconds = format!("{}.{:03} s", outcome.duration_ms / 1000, outcome.duration_ms % 1000);
     let by = match outcome.ended_by {
         EndedBy::Itself => "",
         EndedBy::Deadline => ", then ended at its deadline",
         EndedBy::StagingDryRun => ", then ended by staging-dry-run",
-        EndedBy::AskedForTerminal => ", then ended since it asked for the terminal",
-        EndedBy::HeldPipes => ", and left something running",
-        EndedBy::OutputNotKept => ", then ended since its output could not be kept",
+        EndedBy::AskedForTerminal => ", then ended because it asked for the terminal",
+        EndedBy::HeldPipes => ", and left a process running",
+        EndedBy::OutputNotKept => ", then ended because its output could not be stored",
     };
     let times = if times > 1 { format!(" · ran {times} times, this was the last") } else { String::new() };
     format!("{}  ·  {seconds}{by}{times}", outcome.started.to_clock())

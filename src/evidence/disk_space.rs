@@ -38,8 +38,9 @@ impl Reserve {
     /// # Errors
     /// When the disk has too little space.
     pub fn hold(folder: &Utf8Path) -> io::Result<Self> {
-        let unkept =
-            |error: io::Error| io::Error::new(error.kind(), format!("no reserve in {folder}: {error}"));
+        let unkept = |error: io::Error| {
+            io::Error::new(error.kind(), format!("could not reserve 2 MiB in {folder}: {error}"))
+        };
         let mut file = tempfile::tempfile_in(folder).map_err(unkept)?;
         // Zeros are written, because a file that is only extended occupies no disk space.
         file.write_all(&vec![0; RESERVE]).map_err(unkept)?;

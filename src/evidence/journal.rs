@@ -65,7 +65,7 @@ pub enum UnreadableJournal {
     #[error(transparent)]
     Schema(#[from] OtherSchema),
     /// A line is not an event of the format.
-    #[error("line {line} is no event of the format: {why}")]
+    #[error("line {line} is not an event of the format: {why}")]
     Line {
         /// The number of the line, from 1.
         line: usize,
@@ -177,12 +177,12 @@ mod tests {
     fn any_other_line_that_is_no_event_is_named() {
         let began = first("", "");
         let whole = |line: &str| events(&[&began, line, WHOLE, ""]).unwrap_err();
-        assert!(whole(&WHOLE[..20]).starts_with("line 2 is no event of the format: "));
+        assert!(whole(&WHOLE[..20]).starts_with("line 2 is not an event of the format: "));
         assert!(whole(&WHOLE.replace("run-ended", "run-paused")).contains("unknown variant `run-paused`"));
         let more = WHOLE.replace("\"event\"", "\"extra\":1,\"event\"");
         assert_eq!(
             whole(&more),
-            "line 2 is no event of the format: it has a field \"extra\", which is unknown"
+            "line 2 is not an event of the format: it has a field \"extra\", which is unknown"
         );
         for line in [
             WHOLE.replace("\"seq\":1", "\"seq\":1,\"seq\":1"),
@@ -190,7 +190,7 @@ mod tests {
             WHOLE.replace(".000Z", "Z"),
             format!("\u{feff}{WHOLE}"),
         ] {
-            assert!(whole(&line).starts_with("line 2 is no event of the format: "), "{line}");
+            assert!(whole(&line).starts_with("line 2 is not an event of the format: "), "{line}");
         }
         let inner = first("\"target\":{", "\"target\":{\"cluster\":\"x\",");
         assert!(events(&[&inner, ""]).unwrap_err().contains("a field \"cluster\", which is unknown"));
@@ -207,7 +207,7 @@ mod tests {
         assert!(
             told("\"schema\":\"staging-dry-run/journal/3\",").starts_with("made by format 3, which is newer")
         );
-        assert!(told("\"schema\":2,").contains("its schema is \"\""));
-        assert!(told("\"schema\":\"staging-dry-run/manifest/2\",").contains("none of staging-dry-run's"));
+        assert!(told("\"schema\":2,").contains("the schema \"\" is not one"));
+        assert!(told("\"schema\":\"staging-dry-run/manifest/2\",").contains("is not one of staging-dry-run"));
     }
 }

@@ -103,7 +103,7 @@ pub enum SpawnError {
         cause: io::Error,
     },
     /// A pipe could not be created or filled.
-    #[error("no pipe for {purpose}: {cause}")]
+    #[error("could not create a pipe for {purpose}: {cause}")]
     NoPipe {
         /// The purpose of the pipe.
         purpose: &'static str,
@@ -111,7 +111,7 @@ pub enum SpawnError {
         cause: io::Error,
     },
     /// The standard input is larger than a pipe's capacity.
-    #[error("{bytes} bytes of standard input are more than a pipe holds")]
+    #[error("{bytes} bytes of standard input are more than fit into a pipe")]
     StdinTooLong {
         /// The size of the input, in bytes.
         bytes: usize,

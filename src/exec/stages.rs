@@ -263,7 +263,7 @@ fn filled_pipe(bytes: &[u8]) -> Result<PipeReader, SpawnError> {
 /// Starts a thread that reports the changes of a process.
 fn watch(handle: &duct::Handle, mut teller: Teller) -> io::Result<Pid> {
     let pid = handle.pids().first().and_then(|&pid| Pid::from_raw(i32::try_from(pid).ok()?));
-    let pid = pid.ok_or_else(|| io::Error::other("it has no process number"))?;
+    let pid = pid.ok_or_else(|| io::Error::other("it has no process ID"))?;
     // NOWAIT does not reap: until the command is over, no other process may get this id.
     let ended_or_stopped = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
     std::thread::Builder::new().name(format!("wait for {pid:?}")).spawn(move || {

@@ -146,10 +146,10 @@ impl Termination {
         if let Some(program) = stages.first_running() {
             Some(format!("{program} has not ended, although it was killed"))
         } else if outputs.are_open() {
-            let left = "a process that it started left its process group and holds its output open";
-            Some(format!("{left}: what was kept may be short"))
+            let left = "a process that it started left its process group and keeps its output open";
+            Some(format!("{left}: the recorded output may be incomplete"))
         } else if self.by == Some(EndedBy::HeldPipes) {
-            Some("it left a process running that held its output open, and that was ended".to_owned())
+            Some("it left a process running that kept its output open, and that process was ended".to_owned())
         } else {
             None
         }

@@ -148,7 +148,7 @@ fn stdin_that_a_pipe_cannot_hold_is_refused() {
     let stages = stages(&[&["cat"]]);
     let long = Command { stdin: Some(&long), ..command(&stages) };
     let refused = run(&long, &mut io::sink(), &mut io::sink(), &[]).unwrap_err();
-    assert_eq!(refused.to_string(), "2097152 bytes of standard input are more than a pipe holds");
+    assert_eq!(refused.to_string(), "2097152 bytes of standard input are more than fit into a pipe");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 
 /// The error for a program's output that has an unexpected format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("what {program} printed could not be read: {why}")]
+#[error("the output of {program} could not be read: {why}")]
 pub struct Unreadable {
     /// The command whose output was parsed.
     pub program: &'static str,
@@ -100,7 +100,7 @@ mod tests {
     }
 
     fn fails_with(result: &Result<Vec<Named>, String>, why: &str) {
-        let expected = format!("what kubectl get x -o json printed could not be read: {why}");
+        let expected = format!("the output of kubectl get x -o json could not be read: {why}");
         assert_eq!(result, &Err(expected));
     }
 }

@@ -42,7 +42,7 @@ impl Ending {
             Self::Unreachable => "is unknown: the server could not be reached",
             Self::Forbidden => "is unknown: the server forbids reading it",
             Self::Failed(line) => line,
-            Self::Silent => "is unknown: kubectl ended without a word",
+            Self::Silent => "is unknown: kubectl ended without an error message",
         }
     }
 }

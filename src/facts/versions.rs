@@ -32,9 +32,9 @@ pub fn kubectl_client(stdout: &[u8]) -> Result<Version, Unreadable> {
     const PROGRAM: &str = "kubectl version --client -o json";
     let unreadable = |why: &str| Unreadable { program: PROGRAM, why: why.to_owned() };
     let client = document::<Versions>(PROGRAM, stdout)?.client_version;
-    let client = client.ok_or_else(|| unreadable("it holds no clientVersion"))?;
+    let client = client.ok_or_else(|| unreadable("it contains no clientVersion"))?;
     let given = client.git_version.clone();
-    client.version().ok_or_else(|| unreadable(&format!("{given:?} is no version")))
+    client.version().ok_or_else(|| unreadable(&format!("{given:?} is not a version")))
 }
 
 /// Parses the server version of `kubectl version -o json`; returns `None` if no server answered.
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn kubectl_without_any_version_is_an_error_that_says_so() {
         let error = kubectl_client(br#"{"clientVersion":{"gitVersion":"main"}}"#).unwrap_err();
-        assert!(error.why.contains(r#""main" is no version"#), "{error}");
+        assert!(error.why.contains(r#""main" is not a version"#), "{error}");
         let error = kubectl_client(b"{}").unwrap_err();
         assert!(error.why.contains("no clientVersion"), "{error}");
     }

@@ -76,7 +76,7 @@ pub(super) fn names(text: &str) -> Checked {
     for name in text.split(',') {
         let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         if !begins || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(format!("{name:?} is no name of a variable; the names are joined by `,` alone"));
+            return Err(format!("{name:?} is not the name of a variable; separate the names by `,` only"));
         }
     }
     Ok(text.into())

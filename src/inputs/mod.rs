@@ -105,7 +105,7 @@ pub static TABLE: [InputRow; 9] = [
         required: false,
         default: None,
         example: "sk_test_...",
-        find_it: "whoever issues keys for the staging API; unset, /v1/runs is asked without one",
+        find_it: "the team that issues the keys; without a key, /v1/runs must answer 401",
         what: "an API key: 8 to 4096 characters, printable ASCII without spaces",
         secret: true,
         check: grammar::api_key,
@@ -115,8 +115,8 @@ pub static TABLE: [InputRow; 9] = [
         required: false,
         default: None,
         example: "http://staging-metrics.decisionproof.ai:9090",
-        find_it: r#"what serves port 9090: kubectl get service -n "$STAGING_NAMESPACE"; unset, it is STAGING_BASE_URL"#,
-        what: "where /metrics is, if not at STAGING_BASE_URL; as that one is written",
+        find_it: r#"the Service that serves port 9090: kubectl get service -n "$STAGING_NAMESPACE"; if it is not set, STAGING_BASE_URL is used"#,
+        what: "base URL of /metrics, if it is not STAGING_BASE_URL; same grammar",
         secret: false,
         check: grammar::base_url,
     },
@@ -126,7 +126,7 @@ pub static TABLE: [InputRow; 9] = [
         default: None,
         example: "DB_PASSWORD,SENTRY_DSN",
         find_it: "the names of variables that are set here, whose values an application may log or an API may echo",
-        what: "names of variables, joined by `,`, whose values are to be kept out of the evidence, as the key is",
+        what: "names of variables, separated by `,`, whose values are redacted from the evidence, as the key is",
         secret: false,
         check: grammar::names,
     },
@@ -254,7 +254,7 @@ fn named_values(
         let value = value.into_string().map_err(|_| format!("the value of {name} is not UTF-8"))?;
         match value.chars().count() {
             short @ ..8 => Err(format!(
-                "the value of {name} has {short} characters; under 8 it would be found where it isn't meant, and destroy evidence"
+                "the value of {name} has {short} characters; at least 8 characters are needed, or other text would be redacted"
             )),
             _ => Ok((name.to_owned(), SecretString::from(value))),
         }

@@ -101,8 +101,10 @@ fn a_named_value_that_is_missing_or_short_is_refused_without_a_character_of_it()
     let with = |names, value| read_from(&[(REDACT, names), ("DB_PASSWORD", value)]).unwrap_err().to_string();
     assert!(with("DB_PASSWORD", "").contains("DB_PASSWORD is not set, so its value can't be looked for"));
     let short = with("DB_PASSWORD", "hunter2");
-    assert!(short.contains("has 7 characters; under 8") && !short.contains("hunter2"), "{short}");
-    assert!(with("DB_PASSWORD, OTHER", "correct horse").contains(r#"" OTHER" is no name of a variable"#));
+    assert!(short.contains("has 7 characters; at least 8") && !short.contains("hunter2"), "{short}");
+    assert!(
+        with("DB_PASSWORD, OTHER", "correct horse").contains(r#"" OTHER" is not the name of a variable"#)
+    );
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn unless_redacted<'a>(
     mut words: impl Iterator<Item = &'a str>,
 ) -> Result<(), Unreadable> {
     match words.find(|word| is_redacted(word)) {
-        Some(word) => Err(Unreadable { program, why: format!("{word:?} stands where a word decides") }),
+        Some(word) => Err(Unreadable { program, why: format!("{word:?} is in a word that a rule reads") }),
         None => Ok(()),
     }
 }
@@ -33,11 +33,10 @@ pub fn refuse_in_row(row: &PodRow) -> Result<(), Unreadable> {
 
 /// Refuses objects whose kind or namespace is not known.
 pub(super) fn refuse_in_landings(objects: &[Landing]) -> Result<(), Unreadable> {
-    let words = |object: &'_ Landing| {
-        [Some(object.kind.clone()), object.namespace.clone(), Some(object.api_version.clone())]
-    };
-    let words: Vec<String> = objects.iter().flat_map(words).flatten().collect();
-    unless_redacted("kubectl apply --dry-run=server", words.iter().map(String::as_str))
+    let words = objects.iter().flat_map(|object| {
+        [Some(object.kind.as_str()), object.namespace.as_deref(), Some(object.api_version.as_str())]
+    });
+    unless_redacted("kubectl apply --dry-run=server", words.flatten())
 }
 
 /// Refuses pods whose state is not known.
@@ -66,7 +65,10 @@ mod tests {
         let row = |line: &str| list_row(line).unwrap();
         assert!(refuse_in_row(&row("api-[redacted:KEY]   0/1   Running   0   1s")).is_ok());
         let refused = refuse_in_row(&row("api-1   0/1   [redacted:KEY]   0   1s")).unwrap_err();
-        assert!(refused.to_string().contains("\"[redacted:KEY]\" stands where a word decides"), "{refused}");
+        assert!(
+            refused.to_string().contains("\"[redacted:KEY]\" is in a word that a rule reads"),
+            "{refused}"
+        );
     }
 
     #[test]

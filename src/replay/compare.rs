@@ -72,7 +72,7 @@ pub(super) fn compare(
     Ok(match () {
         () if printed.is_empty() => came(Difference::Same, None, printed),
         () if OF_ITS_MOMENT.contains(&row.id) => {
-            came(Difference::Drift, Some("it showed what the run went on to change"), Vec::new())
+            came(Difference::Drift, Some("it shows a state that the run changed afterwards"), Vec::new())
         }
         () => came(Difference::Drift, None, printed),
     })
@@ -106,7 +106,7 @@ fn judged_by(row: &Step, run: &RunState, side: &Side<'_>) -> io::Result<Vec<Stri
 
 fn ended(outcome: &Outcome) -> String {
     if outcome.ended_by.is_our_doing() {
-        return "had to be ended".to_owned();
+        return "ended by the program".to_owned();
     }
     let exit: Vec<String> = outcome.exit.iter().map(ToString::to_string).collect();
     format!("exit {}", exit.join(" "))
@@ -119,10 +119,10 @@ fn ended(outcome: &Outcome) -> String {
 fn facts(what: &EventKind) -> Vec<String> {
     match what {
         EventKind::ServerVersion { version } => {
-            vec![format!("the API server is {}", version.as_deref().unwrap_or("of no version"))]
+            vec![format!("the API server is {}", version.as_deref().unwrap_or("of unknown version"))]
         }
         EventKind::NamespaceUid { namespace, uid } => {
-            vec![format!("{namespace} has the UID {}", uid.as_deref().unwrap_or("of no namespace"))]
+            vec![format!("{namespace} has the UID {}", uid.as_deref().unwrap_or("unknown"))]
         }
         EventKind::PermissionAnswered { question, answer, .. } => vec![format!("{question}: {answer:?}")],
         EventKind::WouldLand { objects, .. } => objects

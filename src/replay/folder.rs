@@ -55,6 +55,7 @@ fn new(evidence: &Utf8Path, into: &Utf8Path) -> io::Result<()> {
 
 fn temporary() -> Result<Utf8PathBuf, CannotReplay> {
     let folder = tempfile::Builder::new().prefix("staging-dry-run.replay.").tempdir()?.keep();
-    Utf8PathBuf::from_path_buf(folder)
-        .map_err(|path| CannotReplay::Folder(format!("the temporary folder {} is not UTF-8", path.display())))
+    Utf8PathBuf::from_path_buf(folder).map_err(|path| {
+        CannotReplay::Folder(format!("the path of the temporary directory {} is not UTF-8", path.display()))
+    })
 }

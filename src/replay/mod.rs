@@ -289,12 +289,12 @@ impl<'a> Replayer<'a> {
     /// When the command is left out; the text is the reason.
     fn invocation<'e>(&self, entry: &Rerun<'e>) -> Result<(Invocation, &'e Outcome), String> {
         let intent = &entry.command.intent;
-        let then = entry.command.outcome.as_ref().ok_or("it began, and what came of it is unknown")?;
+        let then = entry.command.outcome.as_ref().ok_or("its end was not recorded")?;
         if then.ended_by == EndedBy::StagingDryRun && intent.id != StepId::WatchPods {
             return Err("the run ended it before it was done".to_owned());
         }
         let row = verify::row_of(&self.run.runbook, self.began, intent);
-        let row = row.ok_or("it is no command of the run's runbook")?;
+        let row = row.ok_or("it is not a command of the run's runbook")?;
         let met: Vec<Met<'_>> = MET
             .iter()
             .filter_map(|variable| {

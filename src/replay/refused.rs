@@ -17,15 +17,15 @@ pub enum CannotReplay {
     /// The evidence can't be read.
     #[error(transparent)]
     Unreadable(#[from] CannotRead),
-    /// The evidence was altered or contradicts itself, so there is nothing to compare with.
-    #[error("{0} is not as its run left it.\nSee where: staging-dry-run verify {0}")]
+    /// The evidence does not hold, or that could not be decided, so there is nothing to compare with.
+    #[error("`verify` does not report HOLDS for {0}.\nSee why: staging-dry-run verify {0}")]
     DoesNotHold(Utf8PathBuf),
     /// The run ran no command, so there is nothing to re-run.
-    #[error("{0} is of a run that ran no command.\nGive the folder of another run.")]
+    #[error("{0} is the evidence of a run that ran no command.\nGive the directory of another run.")]
     NothingRun(Utf8PathBuf),
     /// Changes were requested on another context than the run's.
     #[error(
-        "the run was on the context {of_the_run:?}, and not on {given:?}.\nGive --context the name that the run had, if it is the same cluster here."
+        "the run used the context {of_the_run:?}, not {given:?}.\nIf it is the same cluster, give the run's name for it: --context {of_the_run:?}."
     )]
     OtherContext {
         /// The context of the run.
@@ -35,7 +35,7 @@ pub enum CannotReplay {
     },
     /// The current kubeconfig does not contain the run's context, or can't be read.
     #[error(
-        "the run's context {name:?} could not be read in the kubeconfig here: {said}\nSee which ones are in it: kubectl config get-contexts -o name; or set KUBECONFIG."
+        "the run's context {name:?} could not be read from this kubeconfig: {said}\nList its contexts: kubectl config get-contexts -o name; or set KUBECONFIG."
     )]
     NoContext {
         /// The context of the run.
@@ -48,7 +48,7 @@ pub enum CannotReplay {
     Interrupted(i32),
     /// The cluster answered the run, and does not answer now.
     #[error(
-        "the cluster of context {context:?} gives no answer here: {said}\nTry where it does, or without it: staging-dry-run verify {evidence}"
+        "the cluster of context {context:?} does not answer: {said}\nTry again where it does, or verify offline: staging-dry-run verify {evidence}"
     )]
     NoAnswer {
         /// The evidence directory.
@@ -60,19 +60,19 @@ pub enum CannotReplay {
     },
     /// A value in the evidence or in the environment is not valid as an input of a run.
     #[error(
-        "{0}.\nCorrect what is of your environment; if it is the evidence's, no run of this version left it."
+        "{0}.\nIf the value is from your environment, correct it; if it is from the evidence, no run of this version wrote it."
     )]
     Inputs(String),
     /// A value that the run redacted would be stored now, because it is not known here.
     #[error(
-        "the run took the value of {0} out of what it kept, and it is not known here.\nExport {0}, and name it in STAGING_REDACT (but for the API key), so that it is taken out again."
+        "the run redacted the value of {0}, which is not known here.\nExport {0}, and name it in STAGING_REDACT (except the API key), so that it is redacted again."
     )]
     NotTakenOut(String),
     /// A program is missing.
     #[error(transparent)]
     Missing(#[from] Missing),
     /// The directory for the new output can't be created.
-    #[error("{0}.\nGive a folder that is not there yet, outside of the evidence.")]
+    #[error("{0}.\nGive a directory that does not exist yet, outside the evidence.")]
     Folder(String),
     /// A failure of the tool itself.
     #[error(transparent)]

@@ -62,9 +62,7 @@ fn indented(text: &str) -> String {
 }
 
 fn listing(entries: &[Explained]) -> String {
-    let mut text =
-        "staging-dry-run explain ID tells what stands behind an id of the screen or the evidence.\n"
-            .to_owned();
+    let mut text = "staging-dry-run explain ID explains an id from the screen or the evidence.\n".to_owned();
     for rows in entries.chunk_by(|one, next| one.table == next.table) {
         let plural = match rows[0].table {
             "step of the runbook" => "steps of the runbook".to_owned(),
@@ -99,8 +97,8 @@ fn no_such(wanted: &str, entries: &[Explained]) -> String {
     near.sort_unstable();
     near.dedup();
     let near: Vec<&str> = near.into_iter().take(6).map(|(_, id)| id).collect();
-    let hint = if near.is_empty() { String::new() } else { format!(" Near it: {}.", near.join(", ")) };
-    format!("There is no id \"{}\".{hint} All of them: staging-dry-run explain", clipped(wanted, 80))
+    let hint = if near.is_empty() { String::new() } else { format!(" Similar: {}.", near.join(", ")) };
+    format!("Unknown id: \"{}\".{hint} List all ids: staging-dry-run explain", clipped(wanted, 80))
 }
 
 /// Returns the number of letters to change, insert or delete (Levenshtein distance).
@@ -130,14 +128,14 @@ fn entries(runbook: &Runbook) -> Vec<Explained> {
     all.extend(criteria(runbook).map(|(criterion, text)| Explained {
         table: "success criterion",
         id: criterion.id(runbook),
-        ours: "A line of Success Criteria. Not met, it makes a pass a shortfall.".to_owned(),
+        ours: "A line of Success Criteria. If it is not met, the verdict is a shortfall.".to_owned(),
         quote: Some(text.to_owned()),
     }));
     all.extend(GUARDS.iter().map(|guard| Explained {
         table: "guard",
         id: guard.id.to_owned(),
         ours: format!(
-            "Before anything is changed it must hold that {}.\nElse the run is refused with exit 2.",
+            "Before anything is changed, this must be true: {}.\nOtherwise the run is refused with exit code 2.",
             guard.text
         ),
         quote: None,
@@ -183,7 +181,7 @@ fn command(runbook: &Runbook, step: &Step) -> Explained {
     };
     let why = match &step.heading {
         Some(_) => "A command of the runbook.".to_owned(),
-        None => format!("Ours, beside the runbook's: {}.", step.why),
+        None => format!("Added by this program: {}.", step.why),
     };
     Explained {
         table: "command",
@@ -195,10 +193,10 @@ fn command(runbook: &Runbook, step: &Step) -> Explained {
 
 fn kept(step: &Step) -> String {
     match &step.keep {
-        Keep::Own => format!("Its output is kept in {}/out/{}.out.", step.phase.folder(), step.id),
-        Keep::DeployLog => "Its output is kept in deploy/stdout.log.".to_owned(),
-        Keep::File(file) => format!("Its output is kept in {file}."),
-        Keep::Nowhere => "Its output is not kept.".to_owned(),
+        Keep::Own => format!("Its output is stored in {}/out/{}.out.", step.phase.folder(), step.id),
+        Keep::DeployLog => "Its output is stored in deploy/stdout.log.".to_owned(),
+        Keep::File(file) => format!("Its output is stored in {file}."),
+        Keep::Nowhere => "Its output is not stored.".to_owned(),
     }
 }
 
@@ -220,7 +218,7 @@ fn check(runbook: &Runbook, check: &Check) -> Explained {
     Explained {
         table: "smoke check",
         id: check.id().to_string(),
-        ours: format!("{with_key}\nIts answer is kept in smoke/responses/{}.\n\n{text}", check.file_name()),
+        ours: format!("{with_key}\nIts answer is stored in smoke/responses/{}.\n\n{text}", check.file_name()),
         // The two lines of the table's head, and the row of the check.
         quote: (rows.len() == 3).then(|| rows.join("\n")),
     }
@@ -248,15 +246,15 @@ fn how(rule: u8) -> &'static str {
              caused itself is never judged."
         }
         2 => {
-            "Fires when STATUS of `kubectl get pods` is CrashLoopBackOff, Error or one of these with Init: before it.\n\
-             One look at the pod confirms it. Pods being deleted don't count; pods that were failing before the\n\
-             deploy count once the rollouts have ended."
+            "Fires when STATUS of `kubectl get pods` is CrashLoopBackOff, Error, one of these with Init: before it, or a\n\
+             word of `--stop-on`. One read of the pod confirms it. Pods being deleted don't count; pods that were\n\
+             failing before the deploy count once the rollouts have ended."
         }
         3 => {
-            "Fires when /health or /readyz, asked once a second from the beginning of step 5, has not answered 200\n\
+            "Fires when /health or /readyz, requested once a second from the beginning of step 5, has not answered 200\n\
              when two minutes (--health-timeout) are over."
         }
-        4 => "Fires when all ten checks were asked and fewer than eight passed.",
+        4 => "Fires when all ten checks were requested and fewer than eight passed.",
         _ => "",
     }
 }
@@ -267,10 +265,7 @@ fn permission(runbook: &Runbook, permission: &Permission) -> Explained {
     Explained {
         table: "permission",
         id: id.to_string(),
-        ours: format!(
-            "Asked for before anything is changed; needed for {}.\n\n{text}",
-            permission.needed_for
-        ),
+        ours: format!("Checked before anything is changed; needed for {}.\n\n{text}", permission.needed_for),
         quote: runbook.document.section("### Required Permissions").map(str::to_owned),
     }
 }
@@ -316,7 +311,7 @@ mod tests {
         for entry in entries(&runbook()) {
             let ours = match entry.table {
                 "guard" | "exit code" => true,
-                "command" => entry.ours.starts_with("Ours, beside the runbook's: "),
+                "command" => entry.ours.starts_with("Added by this program: "),
                 _ => false,
             };
             assert_eq!(entry.quote.is_none(), ours, "{}", entry.id);
@@ -345,15 +340,17 @@ mod tests {
         let told = explanation(&runbook(), Some("rolout.api")).unwrap_err();
         assert_eq!(
             told,
-            "There is no id \"rolout.api\". Near it: rollout.api. All of them: staging-dry-run explain"
+            "Unknown id: \"rolout.api\". Similar: rollout.api. List all ids: staging-dry-run explain"
         );
         assert!(
             explanation(&runbook(), Some("stop")).unwrap_err().contains("stop-1, stop-2, stop-3, stop-4")
         );
         assert!(
-            explanation(&runbook(), Some("\x1b[2J")).unwrap_err().starts_with("There is no id \"␛[2J\". All")
+            explanation(&runbook(), Some("\x1b[2J"))
+                .unwrap_err()
+                .starts_with("Unknown id: \"␛[2J\". List all")
         );
-        assert!(explanation(&runbook(), Some("")).unwrap_err().starts_with("There is no id \"\". All"));
+        assert!(explanation(&runbook(), Some("")).unwrap_err().starts_with("Unknown id: \"\". List all"));
     }
 
     #[test]
@@ -363,7 +360,7 @@ mod tests {
             "\
 stop-4 · stop rule
 
-  Fires when all ten checks were asked and fewer than eight passed.
+  Fires when all ten checks were requested and fewer than eight passed.
 
 The runbook (DP-STAGING-DRY-RUN-v0.4):
 

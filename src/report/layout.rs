@@ -40,10 +40,7 @@ pub(super) fn seconds(millis: u64) -> String {
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
-/// Formats a number with its noun: `1 pod`, `3 pods`.
-pub(super) fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
+pub(super) use crate::verdict::count;
 
 /// Joins words: `a`, `a and b`, `a, b and c`.
 pub(super) fn listed(words: &[impl AsRef<str>]) -> String {

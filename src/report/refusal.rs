@@ -40,14 +40,15 @@ fn help(required: &[(&str, &str)]) -> String {
         required.iter().map(|(name, example)| format!("  export {name}={}\n", quoted(example))).collect();
     format!(
         "\
-{name} carries out the Staging Dry Run Runbook: it deploys, so it wants to be told.
+{name} carries out the Staging Dry Run Runbook. It deploys, so name a subcommand.
 
-  staging-dry-run run          the whole runbook
-  staging-dry-run preflight    inputs, tools, access, permissions, guards; changes nothing
-  staging-dry-run smoke        the ten checks alone
-  staging-dry-run plan         every command that run would start; starts none
-  staging-dry-run verify DIR   whether evidence is what its run left, and its verdict follows from it
-  staging-dry-run replay DIR   what a run read, read again and compared; changes nothing
+  staging-dry-run run          carry out the whole runbook
+  staging-dry-run preflight    check inputs, tools, access, permissions and guards; change nothing
+  staging-dry-run smoke        run only the ten smoke checks
+  staging-dry-run plan         list every command of a run; run none of them
+  staging-dry-run verify DIR   verify evidence offline: nothing was altered, and the verdict follows
+  staging-dry-run replay DIR   re-run a recorded run's read-only commands and compare their output
+  staging-dry-run explain ID   print the runbook's text for a step, stop rule, criterion or check
 
 It needs these inputs, for example:
 {}
@@ -75,8 +76,8 @@ mod tests {
     #[test]
     fn a_failure_is_told_apart_from_a_verdict() {
         assert_eq!(
-            plain(&failure("evidence could not be kept: disk full\x07")),
-            "Failed: evidence could not be kept: disk full␇\n\
+            plain(&failure("evidence could not be written or read: disk full\x07")),
+            "Failed: evidence could not be written or read: disk full␇\n\
              This is a failure of the program itself; it says nothing about staging (exit 4).\n"
         );
     }

@@ -28,7 +28,7 @@ pub fn replaying(told: &Progress<'_>) {
 pub fn replayed(all: &Replayed) {
     console::print(&sum(all));
     let folder = printable(all.folder.as_str());
-    console::print(&format!("What they print now is in {folder}, in files of the same names."));
+    console::print(&format!("The new output is in {folder}, in files of the same names."));
     if let Some(signal) = all.interrupted {
         console::eprint(&format!(
             "Ended by signal {signal} before the end: the commands after these were not run."

@@ -130,12 +130,12 @@ impl Screen {
                 (3, format!("waiting for {} …", deployment.name))
             }
             (StepId::Namespaces, _) => (1, "asking the cluster …".to_owned()),
-            (StepId::StatusAfter, _) => (4, "reading what is there now …".to_owned()),
+            (StepId::StatusAfter, _) => (4, "reading the state of the cluster …".to_owned()),
             (StepId::Gate(HealthPath::Health), _) => (5, "waiting for /health and /readyz …".to_owned()),
             (StepId::Check(number), _)
                 if runbook.checks.first().is_some_and(|check| check.number == *number) =>
             {
-                (5, format!("asking the {} checks …", runbook.checks.len()))
+                (5, format!("running the {} checks …", runbook.checks.len()))
             }
             (StepId::Latency(LatencyGroupId::Health), _) => (5, "sampling the latency …".to_owned()),
             _ => return,
@@ -205,10 +205,10 @@ impl Screen {
     /// Returns a line under the name of the step in progress.
     fn below_name(&mut self, step: u8, line: &str, run: &RunState) -> String {
         let doing = match step {
-            1 => "looking around …",
+            1 => "checking …",
             2 => "applying …",
             3 => "waiting …",
-            4 => "reading what is there now …",
+            4 => "reading the state of the cluster …",
             _ => "asking …",
         };
         let name = self.name(step).map(|name| step_rows(Some(name), &[doing.to_owned()], None));
@@ -237,8 +237,8 @@ impl Screen {
 /// Returns the notice about a previous run that did not reach its end.
 fn not_ended(previous: &PreviousRun) -> String {
     let Some(changed) = &previous.interrupted else { return String::new() };
-    let id = previous.run_id.as_deref().unwrap_or("of no name");
-    let told = format!("The run before ({id}, kept in {}) did not come to its end: {changed}", previous.dir);
+    let id = previous.run_id.as_deref().unwrap_or("without a name");
+    let told = format!("The run before ({id}, kept in {}) did not finish: {changed}", previous.dir);
     format!("{}\n\n", styled(BAD, &printable(&told)))
 }
 

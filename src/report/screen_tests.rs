@@ -35,7 +35,7 @@ fn a_run_that_passes() {
     assert_eq!(
         squeezed(&shown),
         "\
-staging-dry-run 0.1.0 · run 20261123T161952Z-106f58
+staging-dry-run 0.2.0 · run 20261123T161952Z-106f58
 staging-cluster (https://10.0.0.1:6443, v1.34.4) as ci-deployer · namespace dpp-staging
 https://staging-api.decisionproof.ai with a key · image tag v0.4.2.2
 
@@ -73,7 +73,7 @@ fn the_default_tag_and_no_apply_are_announced() {
     events.add(EventKind::RunBegan(Box::new(began))).add(EventKind::ClusterUser { name: None });
     assert_eq!(
         shown(&events, Verbosity::Normal).lines().nth(2).unwrap(),
-        "https://staging-api.decisionproof.ai without a key · image tag latest (the default when IMAGE_TAG is not set) \
+        "https://staging-api.decisionproof.ai without a key · image tag latest (the default of IMAGE_TAG) \
          · nothing will be applied (--no-apply)"
     );
 }
@@ -107,12 +107,12 @@ fn preflight_tells_warnings_and_pods_that_fail_already() {
         notes,
         [
             "   warning for k8s/api-deployment.yaml: would violate PodSecurity ␛[31m",
-            "   pod dpp-api-1   CrashLoopBackOff, before the deploy already",
-            "       the rollout may mend it; if it still fails at the end, that is a STOP",
-            "   pod dpp-api-0   Error, before the deploy already",
+            "   pod dpp-api-1   CrashLoopBackOff, already before the deploy",
+            "       the rollout may fix it; if it still fails at the end, that is a STOP",
+            "   pod dpp-api-0   Error, already before the deploy",
             "       if it is still there at the end, that is a STOP",
             "       remove it   kubectl --context=staging-cluster delete pod dpp-api-0 -n dpp-staging",
-            "   pod other-1   CrashLoopBackOff, before the deploy already",
+            "   pod other-1   CrashLoopBackOff, already before the deploy",
             "       this run changes nothing about it; if it still fails at the end, that is a STOP",
         ]
     );
@@ -199,8 +199,8 @@ fn a_check_that_fails_says_what_was_expected() {
         "   \
    FAIL GET /readyz                     503     9 ms   expected 200
    FAIL GET /.well-known/openapi.json   000     9 ms   no answer, expected 200: Could not resolve host: x␛ (curl 6)
-   FAIL GET /api-docs                   302     9 ms   expected 200, sent on to https://x/login
-   FAIL GET /redoc                      200     9 ms   the answer broke off: short (curl 18)
+   FAIL GET /api-docs                   302     9 ms   expected 200, redirected to https://x/login
+   FAIL GET /redoc                      200     9 ms   the answer was incomplete: short (curl 18)
 "
         .trim_start_matches(' ')
         .replacen("FAIL", "   FAIL", 1)

@@ -31,7 +31,7 @@ pub(super) fn name(step: u8) -> &'static str {
 pub(super) fn clock_moved(by_ms: i64) -> String {
     let (ahead, by) = (if by_ms < 0 { "back" } else { "ahead" }, seconds(by_ms.unsigned_abs()));
     format!(
-        "The clock of this machine was moved {ahead} by {by} meanwhile (or it slept); all times are the run's own.\n"
+        "The clock of this machine was moved {ahead} by {by} during the run, or the machine slept; all times are the run's own.\n"
     )
 }
 
@@ -50,7 +50,7 @@ pub(super) fn header(run: &RunState) -> String {
     }
     let key = if began.with_key { "with a key" } else { "without a key" };
     let tag = match target.image_tag.as_str() {
-        "latest" => "latest (the default when IMAGE_TAG is not set)".to_owned(),
+        "latest" => "latest (the default of IMAGE_TAG)".to_owned(),
         tag => printable(tag).into_owned(),
     };
     let apply = if began.options.apply { "" } else { " · nothing will be applied (--no-apply)" };
@@ -125,13 +125,13 @@ fn failing_already(failing: &FailingPod, run: &RunState) -> String {
     let ours = failing.deployment.as_ref().is_some_and(|name| is_ours(run, name));
     let ended = failing.failing.word.ends_with("Error");
     let outlook = match (applies && ours, ended) {
-        (true, false) => "the rollout may mend it; if it still fails at the end, that is a STOP",
+        (true, false) => "the rollout may fix it; if it still fails at the end, that is a STOP",
         // Its ReplicaSet ignores a pod that ended, and no rollout removes it.
         (_, true) => "if it is still there at the end, that is a STOP",
         (false, false) => "this run changes nothing about it; if it still fails at the end, that is a STOP",
     };
     let (pod, word) = (printable(&failing.pod), printable(&failing.failing.word));
-    let mut text = format!("   pod {pod}   {word}, before the deploy already\n       {outlook}\n");
+    let mut text = format!("   pod {pod}   {word}, already before the deploy\n       {outlook}\n");
     let remove =
         pasteable("kubectl delete pod \"$POD\" -n \"$STAGING_NAMESPACE\"", run, &[("POD", &failing.pod)]);
     if let Some(remove) = remove.filter(|_| ended) {
@@ -189,7 +189,7 @@ fn after(run: &RunState) -> Vec<String> {
             .map(|pod| format!("{} {}", printable(&pod.name), printable(&pod.status)))
             .collect();
         let restarts: u64 = pods.iter().map(Pod::restarts).sum();
-        let restarts = count(usize::try_from(restarts).unwrap_or(usize::MAX), "restart");
+        let restarts = count(restarts, "restart");
         let all = count(pods.len(), "pod");
         parts.push(if other.is_empty() {
             format!("{all} Running, {restarts}")
@@ -258,10 +258,10 @@ pub(super) fn why_failed(answer: &CheckRecord, run: &RunState) -> String {
     let error = transfer.error.as_deref().map(|error| clipped(error, MESSAGE));
     let curl = error.map(|error| format!(": {error} (curl {})", transfer.exit_code)).unwrap_or_default();
     if accepted.contains(&transfer.http_status) {
-        return format!("the answer broke off{curl}");
+        return format!("the answer was incomplete{curl}");
     }
     let redirect =
-        transfer.redirect_url.as_deref().map(|url| format!(", sent on to {}", clipped(url, MESSAGE)));
+        transfer.redirect_url.as_deref().map(|url| format!(", redirected to {}", clipped(url, MESSAGE)));
     let no_answer = if transfer.http_status == "000" { "no answer, " } else { "" };
     format!("{no_answer}expected {}{curl}{}", accepted.join(" or "), redirect.unwrap_or_default())
 }

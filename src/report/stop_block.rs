@@ -68,7 +68,7 @@ fn of_container(failing: &Failing) -> String {
     if let Some(reason) = &failing.reason {
         told.push_str(&format!(" ({})", printable(reason)));
     }
-    format!("{told}, {} restarts, image {}", failing.restarts, printable(&failing.image))
+    format!("{told}, {}, image {}", count(failing.restarts, "restart"), printable(&failing.image))
 }
 
 fn deployment_of<'r>(run: &'r RunState, stop: &Stop) -> Option<&'r Deployment> {
@@ -109,10 +109,7 @@ fn pods_in_trouble(run: &RunState, of: Option<&Deployment>) -> Vec<String> {
 fn no_look_at_the_pods(run: &RunState) -> Option<String> {
     let look =
         run.outcome(&StepId::ObjectsAfter).filter(|look| !look.succeeded() && run.pods_after.is_none())?;
-    Some(format!(
-        "not known: the pods could not be looked at (objects.after: {})",
-        clipped(look.why(), MESSAGE)
-    ))
+    Some(format!("not known: the pods could not be read (objects.after: {})", clipped(look.why(), MESSAGE)))
 }
 
 fn in_trouble(pod: &Pod) -> String {
@@ -163,7 +160,7 @@ pub(super) fn left_as(run: &RunState) -> String {
         let whole = applies_begun(run).filter(|(_, command)| succeeded(command)).count()
             == run.runbook.deployments.len();
         let part = if whole { "this deploy" } else { "a part of this deploy" };
-        lines.insert(0, format!("staging now holds {part}. Nothing was rolled back."));
+        lines.insert(0, format!("staging now has {part}. Nothing was rolled back."));
     }
     lines.extend(serving(run));
     labelled("left as", &lines)
@@ -204,7 +201,7 @@ fn apply_ended(run: &RunState, deployment: &Deployment, command: &CommandRecord)
         .collect();
     let manifest = &deployment.manifest;
     match (&command.outcome, objects.is_empty()) {
-        (None, _) => format!("{manifest}: its apply was begun, and how it ended is not known"),
+        (None, _) => format!("{manifest}: its apply was started, and its end was not recorded"),
         (Some(outcome), _) if outcome.succeeded() => format!("{manifest} was applied"),
         (Some(_), true) => format!("{manifest}: its apply failed; it reported no object as changed"),
         (Some(_), false) => {

@@ -70,7 +70,7 @@ fn took(run: &RunState) -> Option<String> {
 /// Formats the PASS of a preflight.
 fn guards_hold(run: &RunState) -> String {
     let time = took(run).map(|time| format!(" in {time}")).unwrap_or_default();
-    format!("{}{time}: nothing stands against a run, and nothing was changed\n", styled(GOOD, "PASS"))
+    format!("{}{time}: every guard passed, and nothing was changed\n", styled(GOOD, "PASS"))
 }
 
 /// Formats a PASS or SHORTFALL; in a partial run, only evaluated criteria count.
@@ -90,10 +90,13 @@ fn criteria(run: &RunState, judgement: &Judgement, whole: bool) -> String {
     let time = took(run).map(|time| format!(" in {time}")).unwrap_or_default();
     let mut text = match (missed, open, rows.len()) {
         (0, 0, all) => {
-            format!("{}{time}: every success criterion holds ({met} of {all})\n", styled(GOOD, "PASS"))
+            format!("{}{time}: every success criterion is met ({met} of {all})\n", styled(GOOD, "PASS"))
         }
         (0, _, all) => {
-            format!("{}{time}: {met} of {all} success criteria hold, none is missed\n", styled(GOOD, "PASS"))
+            format!(
+                "{}{time}: {met} of {all} success criteria are met, none is missed\n",
+                styled(GOOD, "PASS")
+            )
         }
         (_, _, all) => {
             let strict = if judgement.exit_code == 3 { " (exit 3, by --strict)" } else { "" };
@@ -157,7 +160,7 @@ fn unknown(run: &RunState) -> Vec<String> {
         .map(|command| {
             let text = plain(&printable(&command.intent.text));
             format!(
-                "{} was begun and its end was not recorded; it may have changed the cluster: {text}",
+                "{} was started, but its end was not recorded; it may have changed the cluster: {text}",
                 command.intent.id
             )
         })

@@ -31,7 +31,7 @@ fn pass() {
     let judgement = judge(&run);
     assert_eq!(
         plain(&block(&run, &judgement, Scope::Whole, Some(&place()))),
-        format!("\nPASS in {}: every success criterion holds (9 of 9)\n\n", took(&run).unwrap())
+        format!("\nPASS in {}: every success criterion is met (9 of 9)\n\n", took(&run).unwrap())
     );
     assert_eq!(
         last_lines(&run, &judgement, Some(&place())),
@@ -63,7 +63,7 @@ fn shortfall_lists_what_was_missed_and_what_was_not_judged() {
   `manifest.json` has `deploy.ok: true` and `smoke.ok: true`
       saw   deploy.ok: true, smoke.ok: false
   not evaluated: `/health` returns `{\"status\": \"healthy\", \"version\": \"0.4.2.2\"}`
-      why   the tag `latest` names no version to compare with: set IMAGE_TAG"
+      why   the image tag `latest` is not a version that can be compared: set IMAGE_TAG"
     );
     let run = events.run();
     assert_eq!(last_lines(&run, &judge(&run), None), "Smoke: 9/10 FAIL\n");
@@ -88,7 +88,7 @@ STOP by rule 2: Any pod in `CrashLoopBackOff` or `Error` state
   its last words (dump_logs/app_logs_tail.txt):
             | Traceback
             | ␛[31mKeyError: 'DATABASE_URL'
-  left as   staging now holds this deploy. Nothing was rolled back.
+  left as   staging now has this deploy. Nothing was rolled back.
             k8s/api-deployment.yaml was applied
             k8s/worker-deployment.yaml was applied
             k8s/reaper-deployment.yaml was applied
@@ -153,7 +153,7 @@ fn stop_by_an_apply_says_what_it_had_done() {
     let rest = text.split_once("  left as").unwrap().1;
     assert_eq!(
         rest,
-        "   staging now holds a part of this deploy. Nothing was rolled back.
+        "   staging now has a part of this deploy. Nothing was rolled back.
             k8s/api-deployment.yaml was applied
             k8s/worker-deployment.yaml: its apply failed, but had already changed serviceaccount/dpp-worker
   not run   apply of dpp-reaper, rollout of dpp-api, dpp-worker and dpp-reaper, all smoke checks
@@ -240,10 +240,10 @@ fn incomplete_says_what_is_unknown() {
     assert_eq!(
         rest,
         "ended by signal 15
-  left as   staging now holds a part of this deploy. Nothing was rolled back.
+  left as   staging now has a part of this deploy. Nothing was rolled back.
             k8s/api-deployment.yaml was applied
-            k8s/worker-deployment.yaml: its apply was begun, and how it ended is not known
-  unknown   apply.worker was begun and its end was not recorded; it may have changed the cluster: kubectl apply.worker
+            k8s/worker-deployment.yaml: its apply was started, and its end was not recorded
+  unknown   apply.worker was started, but its end was not recorded; it may have changed the cluster: kubectl apply.worker
   not run   apply of dpp-reaper, rollout of dpp-api, dpp-worker and dpp-reaper, all smoke checks
   look at   /repo/evidence/staging/20261123/journal.jsonl
 
@@ -257,11 +257,11 @@ fn a_part_of_a_run_is_judged_by_that_part() {
     events.preflight().end();
     let run = events.run();
     let text = plain(&block(&run, &judge(&run), Scope::Preflight, None));
-    assert!(text.ends_with(": nothing stands against a run, and nothing was changed\n\n"), "{text}");
+    assert!(text.ends_with(": every guard passed, and nothing was changed\n\n"), "{text}");
 
     let mut events = self::events();
     events.smoke(&[]).end();
     let run = events.run();
     let text = plain(&block(&run, &judge(&run), Scope::Smoke, None));
-    assert!(text.ends_with(": every success criterion holds (4 of 4)\n\n"), "{text}");
+    assert!(text.ends_with(": every success criterion is met (4 of 4)\n\n"), "{text}");
 }

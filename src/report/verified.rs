@@ -45,7 +45,7 @@ fn table(report: &Report) -> String {
         }
         (VerifyOutcome::Undecided, _) => {
             let points = count(of(Extent::Undecided), "point");
-            format!("{}: {points} that the verdict hangs on could not be checked", styled(BAD, "UNDECIDED"))
+            format!("{}: {points} that decide could not be checked", styled(BAD, "UNDECIDED"))
         }
     };
     text.push_str(&format!("\n{end}\n"));
@@ -54,10 +54,10 @@ fn table(report: &Report) -> String {
 
 fn heading(kind: Kind) -> &'static str {
     match kind {
-        Kind::Integrity => "Integrity: it is what the run left",
-        Kind::Truth => "Truth: it follows from what was printed",
-        Kind::Completeness => "Completeness: all of it tells the same story",
-        Kind::Chain => "Chain: each run names the one before",
+        Kind::Integrity => "Integrity: nothing was altered",
+        Kind::Truth => "Truth: facts and verdict follow from the recorded output",
+        Kind::Completeness => "Completeness: all files agree",
+        Kind::Chain => "Chain: each run names the previous one",
     }
 }
 

@@ -103,7 +103,7 @@ impl Run {
 fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Slot, StartError> {
     if job.scope != Scope::Whole {
         let folder = Utf8PathBuf::from_path_buf(temporary_folder()?.keep()).map_err(|path| Error::Setup {
-            what: "a temporary folder",
+            what: "a temporary directory",
             cause: format!("{} is not UTF-8", path.display()),
         })?;
         return Ok(Slot { folder, previous: None, lock: None, reserve: None });
@@ -116,7 +116,7 @@ fn place(job: &Job, run_id: &str, clock: &Clock) -> Result<Slot, StartError> {
     );
     let lock = Lock::take(&job.evidence, &holder).map_err(|error| match error {
         LockError::Held { holder } => StartError::Refused(format!(
-            "Refused: another dry run is writing to {}: {holder}.\nNothing was run. Wait for it, or give another --evidence folder.",
+            "Refused: another dry run is writing to {}: {holder}.\nNothing was run. Wait for it, or give another directory with --evidence.",
             job.evidence
         )),
         LockError::Io(error) => Error::Evidence(error).into(),
@@ -177,7 +177,7 @@ fn refuse_a_key_that_does_not_sign(
     signature::try_key(programs, key, &signals.first).map_err(|error| match signals.number() {
         Some(signal) => StartError::Interrupted(signal),
         None => StartError::Refused(format!(
-            "Refused: --sign-with {key} signs nothing: {error}.\nNothing was run. Give a private key without a passphrase, or a public key whose other half ssh-agent holds (ssh-add -L)."
+            "Refused: --sign-with {key} can't sign: {error}.\nNothing was run. Give a private key without a passphrase, or a public key whose private key is in ssh-agent (ssh-add -L)."
         )),
     })
 }
@@ -190,7 +190,7 @@ fn refuse_a_full_disk(evidence: &Utf8Path) -> Result<(), StartError> {
     }
     let mebibytes = |bytes: u64| bytes / (1024 * 1024);
     Err(StartError::Refused(format!(
-        "Refused: {} MiB are free on the disk of {evidence}, and the evidence of a run may need {} MiB.\nNothing was run. Make room there, or give an --evidence folder on another disk.",
+        "Refused: {} MiB are free on the disk of {evidence}, and the evidence of a run may need {} MiB.\nNothing was run. Make room there, or give a directory on another disk with --evidence.",
         mebibytes(free),
         mebibytes(evidence::LEAST_FREE),
     )))

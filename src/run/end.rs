@@ -34,7 +34,7 @@ impl Run {
         }
         match unsigned {
             Some(error) => {
-                report::fail(&format!("the evidence is kept, and not signed: {error}"));
+                report::fail(&format!("the evidence is complete but not signed: {error}"));
                 4
             }
             None => code,

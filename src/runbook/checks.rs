@@ -73,7 +73,7 @@ pub(super) fn read(document: &Document, problems: &mut Problems<'_>) -> Vec<Chec
     for row in rows.filter(|row| !row.starts_with("|-")) {
         match check(&cells(row)) {
             Ok(check) if checks.last().is_some_and(|last| last.number >= check.number) => {
-                problems.add(Some(row), "its number does not follow on the one before".to_owned());
+                problems.add(Some(row), "numbers must ascend".to_owned());
             }
             Ok(check) => checks.push(check),
             Err(why) => problems.add(Some(row), why),
@@ -103,7 +103,7 @@ fn compare_with_the_list(document: &Document, checks: &[Check], problems: &mut P
     if !listed.is_empty() && listed.len() != checks.len() {
         problems.add(
             Some(section),
-            format!("the table has {} checks, and {} are listed", checks.len(), listed.len()),
+            format!("the table has {} checks, but step 5 lists {}", checks.len(), listed.len()),
         );
     }
     for (line, check) in listed.iter().zip(checks) {
@@ -119,19 +119,19 @@ fn cells(row: &str) -> Vec<&str> {
 
 fn check(cells: &[&str]) -> Result<Check, String> {
     let [number, method, path, statuses, note] = cells else {
-        return Err(format!("a row has {} cells", COLUMNS.len()));
+        return Err(format!("a row must have {} cells", COLUMNS.len()));
     };
     if *method != "GET" {
-        return Err(format!("{method}: only GET is asked"));
+        return Err(format!("{method}: the method must be GET"));
     }
     let number = number.parse().ok().and_then(|number| CheckNumber::new(number).ok());
-    let number = number.ok_or("its number is none from 1 to 99")?;
+    let number = number.ok_or("the number must be from 1 to 99")?;
     if !is_path(path) {
-        return Err(format!("{path} is no path: letters, digits and ._~- between single /"));
+        return Err(format!("{path} is not a path: letters, digits and ._~- between single /"));
     }
     let statuses: Vec<String> = statuses.split(" or ").map(str::to_owned).collect();
     if !statuses.iter().all(|status| status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit())) {
-        return Err("a status has three digits, and ` or ` between two".to_owned());
+        return Err("a status must have three digits; separate two by ` or `".to_owned());
     }
     let (accepts, accepts_with_key) = match &statuses[..] {
         [without, with] if *note == format!("{without} if no auth, {with} if valid API key") => {

@@ -11,7 +11,7 @@ use crate::facts::dry_run;
 /// Derives the command that renders a manifest: an apply without its last stage.
 pub(super) fn render_line(apply: &CommandLine) -> Result<CommandLine, String> {
     let line = apply.without_last().map_err(|error| error.to_string())?;
-    has_effect(line, Effect::Reads)
+    line.with_effect(Effect::Reads)
 }
 
 /// Derives the server-side dry run of an apply, with all other flags of the apply.
@@ -21,7 +21,7 @@ pub(super) fn render_line(apply: &CommandLine) -> Result<CommandLine, String> {
 pub(super) fn guard_line(apply: &CommandLine) -> Result<CommandLine, String> {
     let last = apply.stages.last().map(Vec::as_slice).unwrap_or_default();
     let [kubectl, verb, flags @ ..] = last else {
-        return Err(format!("{apply}: its last stage is no kubectl apply"));
+        return Err(format!("{apply}: its last stage is not `kubectl apply …`"));
     };
     if [kubectl, verb].map(Word::as_literal) != [Some("kubectl"), Some("apply")] {
         return Err(format!("{apply}: its last stage is not `kubectl apply …`"));
@@ -32,16 +32,7 @@ pub(super) fn guard_line(apply: &CommandLine) -> Result<CommandLine, String> {
     );
     let mut stage = command::parse(&dry_run).map_err(|error| error.to_string())?.stages.concat();
     stage.extend_from_slice(flags);
-    has_effect(apply.with_last(stage).map_err(|error| error.to_string())?, Effect::DryRun)
-}
-
-/// Returns the command if it has this effect: a derived command must not change anything.
-fn has_effect(line: CommandLine, effect: Effect) -> Result<CommandLine, String> {
-    match line.effect() {
-        Ok(known) if known == effect => Ok(line),
-        Ok(other) => Err(format!("{line}: it {}, and should be one that {}", other.word(), effect.word())),
-        Err(error) => Err(format!("{line}: {error}")),
-    }
+    apply.with_last(stage).map_err(|error| error.to_string())?.with_effect(Effect::DryRun)
 }
 
 fn derived(id: StepId, phase: Phase, line: CommandLine, effect: Effect, why: &str) -> Step {
@@ -65,9 +56,9 @@ pub(super) fn of_apply(id: &DeploymentId, apply: &CommandLine) -> Result<[Step; 
         Phase::Preflight,
         render_line(apply)?,
         Effect::Reads,
-        "what would be applied, as text",
+        "the rendered manifest",
     );
-    let why = "the server takes the manifest, and where each object would land";
+    let why = "the server accepts the manifest; the namespace of each object";
     let guard = derived(StepId::Guard(id.clone()), Phase::Preflight, guard_line(apply)?, Effect::DryRun, why);
     Ok([render, Step { limit: Limit::Apply, ..guard }])
 }
@@ -93,7 +84,7 @@ pub(super) fn gate(path: HealthPath) -> Result<Step, String> {
 
 fn request(rest: &str) -> Result<CommandLine, String> {
     let line = command::parse(&format!("{CURL} {rest}")).map_err(|error| error.to_string())?;
-    has_effect(line, Effect::Reads)
+    line.with_effect(Effect::Reads)
 }
 
 /// Derives the criterion about the body of a response, which `jq -e` decides on the stored response.
@@ -111,5 +102,5 @@ pub(super) fn body(path: HealthPath, answer: &Check) -> Result<Step, String> {
     let text = format!("jq -R -s -e {program} ../smoke/responses/{}", answer.file_name());
     let line = command::parse(&text).map_err(|error| error.to_string())?;
     let why = format!("the answer of check {} {why}", answer.number.get());
-    Ok(derived(StepId::Body(path), Phase::Smoke, has_effect(line, Effect::Reads)?, Effect::Reads, &why))
+    Ok(derived(StepId::Body(path), Phase::Smoke, line.with_effect(Effect::Reads)?, Effect::Reads, &why))
 }

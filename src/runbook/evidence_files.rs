@@ -49,7 +49,7 @@ pub(super) fn read(document: &Document, problems: &mut Problems<'_>) -> Vec<Evid
             if LEFT.contains(&path.as_str()) {
                 files.push(EvidenceFile { only_on_stop: is_below && folder == "dump_logs", path });
             } else {
-                problems.add(Some(line), format!("{path} is no file that a run leaves"));
+                problems.add(Some(line), format!("{path} is not a file that a run writes"));
             }
         }
     }

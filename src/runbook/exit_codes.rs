@@ -16,7 +16,7 @@ pub const EXIT_CODES: &[ExitCode] = &[
     ExitCode {
         id: "exit-0",
         code: 0,
-        meaning: "no STOP; manifest.json says whether every success criterion held",
+        meaning: "no STOP; manifest.json says whether every success criterion is met",
     },
     ExitCode { id: "exit-1", code: 1, meaning: "STOP: a stop rule fired" },
     ExitCode {
@@ -24,17 +24,13 @@ pub const EXIT_CODES: &[ExitCode] = &[
         code: 2,
         meaning: "refused: usage, inputs, tools, access or a guard; nothing on the cluster was changed",
     },
-    ExitCode {
-        id: "exit-3",
-        code: 3,
-        meaning: "with --strict: no STOP, but a success criterion did not hold",
-    },
+    ExitCode { id: "exit-3", code: 3, meaning: "with --strict: no STOP, but a success criterion is not met" },
     ExitCode {
         id: "exit-4",
         code: 4,
-        meaning: "the tool's own failure: evidence could not be written or signed, or what decides could not be seen",
+        meaning: "the program itself failed, or an observation that decides is missing",
     },
-    ExitCode { id: "exit-128", code: 128, meaning: "128 and n: ended by signal n" },
+    ExitCode { id: "exit-128", code: 128, meaning: "128+n: signal n ended the run" },
 ];
 
 /// Returns the exit code of a process that a signal ended, as a shell reports it.

@@ -30,15 +30,15 @@ pub(super) fn local() -> Vec<OwnStep> {
     let version = |tool: VersionedTool| {
         let (why, text) = match tool {
             VersionedTool::Kubectl => ("kubectl is 1.27 or newer", "kubectl version --client -o json"),
-            VersionedTool::Curl => ("which curl", "curl --version"),
-            VersionedTool::Jq => ("which jq", "jq --version"),
+            VersionedTool::Curl => ("the version of curl", "curl --version"),
+            VersionedTool::Jq => ("the version of jq", "jq --version"),
         };
         own(StepId::Version(tool), Phase::Preflight, why, text)
     };
     let context = own(
         StepId::Context,
         Phase::Preflight,
-        "the context's cluster, user and namespace; its output may hold a password and is not kept",
+        "the context's cluster, user and namespace; its standard output may contain a password and is not stored",
         r#"kubectl config view --minify --context="$STAGING_CONTEXT" -o 'jsonpath={.contexts[0].context}{"\n"}{.clusters[0].cluster.server}'"#,
     );
     let context = OwnStep { keep: Keep::Nowhere, ..context };
@@ -57,7 +57,7 @@ pub(super) fn preflight() -> Vec<OwnStep> {
         own(
             StepId::Whoami,
             Phase::Preflight,
-            "who the cluster takes us for",
+            "the user name that the cluster reports",
             r#"kubectl --context="$STAGING_CONTEXT" auth whoami -o json"#,
         ),
         own(
@@ -86,13 +86,13 @@ pub(super) fn watching() -> Vec<OwnStep> {
     let confirm = own(
         StepId::ConfirmPod,
         Phase::Deploy,
-        "a failing pod is no pod that is being deleted (stop rule 2)",
+        "a failing pod is not one that is being deleted (stop rule 2)",
         r#"kubectl --context="$STAGING_CONTEXT" get pod -n "$STAGING_NAMESPACE" -o json -- "$POD""#,
     );
     let list = own(
         StepId::ListPods,
         Phase::Deploy,
-        "the watch is not blind: the same question every 10 s (stop rule 2)",
+        "the pods every 10 s, in case the watch misses one (stop rule 2)",
         r#"kubectl --context="$STAGING_CONTEXT" get pods -n "$STAGING_NAMESPACE""#,
     );
     vec![OwnStep { limit: Limit::Run, ..watch }, OwnStep { limit: Limit::Confirm, ..confirm }, list]
@@ -134,7 +134,7 @@ pub(super) fn latency(group: LatencyGroupId) -> OwnStep {
 /// Returns the steps of the action on STOP: descriptions, events and logs, before the cluster changes.
 pub(super) fn dump() -> Vec<OwnStep> {
     let dump = |id, file: &str, text: &str| {
-        let step = own(id, Phase::Dump, "what the cluster said when the run stopped", text);
+        let step = own(id, Phase::Dump, "the state of the cluster when the run stopped", text);
         OwnStep { keep: Keep::File(format!("dump_logs/{file}")), ..step }
     };
     vec![

@@ -26,7 +26,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("list endpointslices.discovery.k8s.io", "Services have endpoints assigned (Success Criteria)"),
     ("get pods --subresource=log", "kubectl logs (on STOP)"),
     ("list events", "kubectl get events and describe (on STOP)"),
-    ("list replicasets.apps", "kubectl describe (on STOP), which prints less without a word if it may not"),
+    (
+        "list replicasets.apps",
+        "kubectl describe (on STOP), which otherwise prints less, without an error message",
+    ),
 ];
 
 /// Returns every permission with its id.

@@ -88,7 +88,7 @@ fn read_states(
         let section = document.section_starting(start);
         problems.add(
             section,
-            format!("{} commands are known here, and {} stand there", ids.len(), commands.len()),
+            format!("{} commands are known here, but the document has {}", ids.len(), commands.len()),
         );
         return;
     }
@@ -122,7 +122,7 @@ fn state_step(found: &DocumentCommand<'_>, id: &StepId) -> Result<Step, String> 
         }
     };
     if command::parse(&text).ok().as_ref() != Some(&found.line) {
-        return Err(format!("{}: what is carried out here is {text}", found.line));
+        return Err(format!("{}: expected: {text}", found.line));
     }
     step(found, id.clone(), phase, Effect::Reads, keep, Limit::Quick)
 }
@@ -135,22 +135,17 @@ fn step(
     keep: Keep,
     limit: Limit,
 ) -> Result<Step, String> {
-    let line = found.line.clone();
-    match line.effect() {
-        Ok(known) if known == effect => Ok(Step {
-            id,
-            phase,
-            heading: Some(found.heading.to_owned()),
-            line,
-            line_with_key: None,
-            effect,
-            keep,
-            limit,
-            why: "the runbook".to_owned(),
-        }),
-        Ok(other) => Err(format!("{line}: it {}, and what stands here {}", other.word(), effect.word())),
-        Err(error) => Err(format!("{line}: {error}")),
-    }
+    Ok(Step {
+        id,
+        phase,
+        heading: Some(found.heading.to_owned()),
+        line: found.line.clone().with_effect(effect)?,
+        line_with_key: None,
+        effect,
+        keep,
+        limit,
+        why: "the runbook".to_owned(),
+    })
 }
 
 /// Reads step 2: the context is selected, then each manifest is applied.
@@ -167,7 +162,7 @@ fn read_applies(
             Ok((step, manifest)) => {
                 let id = step.id.deployment().cloned().zip(manifest);
                 if id.as_ref().is_some_and(|(id, _)| applies.iter().any(|(other, _)| other == id)) {
-                    problems.add(Some(found.block), format!("{}: a second one", step.id));
+                    problems.add(Some(found.block), format!("{}: applied twice", step.id));
                     continue;
                 }
                 applies.extend(id);
@@ -184,7 +179,7 @@ fn read_applies(
 
 fn use_context(found: &DocumentCommand<'_>) -> Result<(Step, Option<String>), String> {
     if command::parse(USE_CONTEXT).ok().as_ref() != Some(&found.line) {
-        return Err(format!("{}: step 2 begins with {USE_CONTEXT}", found.line));
+        return Err(format!("{}: expected: {USE_CONTEXT}", found.line));
     }
     let step = step(found, StepId::UseContext, Phase::Deploy, Effect::Reads, Keep::DeployLog, Limit::Quick)?;
     Ok((step, None))
@@ -199,14 +194,14 @@ fn apply(found: &DocumentCommand<'_>) -> Result<(Step, Option<String>), String> 
         _ => None,
     };
     let manifest = manifest.ok_or_else(|| {
-        format!("{line}: it does not begin with `cat` and a manifest's path below the repository")
+        format!("{line}: expected: `cat` with the path of a manifest, such as k8s/api-deployment.yaml")
     })?;
-    let id = id_of(manifest).ok_or_else(|| format!("{manifest}: no id can be made of its name"))?;
+    let id = id_of(manifest).ok_or_else(|| format!("{manifest}: the name gives no valid id"))?;
     // The commands of the guards are derived from this one: if that fails, nothing starts.
     render_line(line).and_then(|_| guard_line(line))?;
     let step = step(found, StepId::Apply(id), Phase::Deploy, Effect::Changes, Keep::DeployLog, Limit::Apply)?;
     if line.redirect.is_some() {
-        return Err(format!("{line}: its output goes to a file"));
+        return Err(format!("{line}: an apply must not redirect its output"));
     }
     Ok((step, Some(manifest.to_owned())))
 }
@@ -241,8 +236,7 @@ fn read_rollouts(
                     .add(Some(found.block), format!("{}: a second rollout of one manifest", deployment.name));
             }
             Ok((_, _, timeout)) if !["", &*timeout].contains(&procedure.rollout_timeout.as_str()) => {
-                problems
-                    .add(Some(found.block), "each rollout is waited for as long as the first one".to_owned());
+                problems.add(Some(found.block), "all rollouts must have the same --timeout".to_owned());
             }
             Ok((step, deployment, timeout)) => {
                 procedure.rollout_timeout = timeout;
@@ -257,7 +251,7 @@ fn read_rollouts(
         problems.add(
             section,
             format!(
-                "{} manifests are applied, and {} rollouts waited for",
+                "{} manifests are applied, but {} rollouts are waited for",
                 applies.len(),
                 procedure.deployments.len()
             ),
@@ -274,7 +268,7 @@ fn rollout(
     let line = &found.line;
     let wrong = || {
         format!(
-            "{line}: it is not kubectl rollout status deployment/NAME -n \"$STAGING_NAMESPACE\" --timeout=5m"
+            "{line}: expected: kubectl rollout status deployment/NAME -n \"$STAGING_NAMESPACE\" --timeout=5m"
         )
     };
     let [stage] = &line.stages[..] else { return Err(wrong()) };
@@ -286,11 +280,13 @@ fn rollout(
     if command::parse(&shape).ok().as_ref() != Some(line) || DeploymentId::new(name).is_err() {
         return Err(wrong());
     }
-    crate::moment::go_duration(timeout).ok_or_else(|| format!("{timeout}: it is not a duration like 5m"))?;
+    crate::moment::go_duration(timeout)
+        .ok_or_else(|| format!("{timeout}: expected a duration such as 5m"))?;
     let is_of = |id: &DeploymentId| name == id.as_str() || name.ends_with(&format!("-{}", id.as_str()));
-    let (id, manifest) = applies.iter().find(|(id, _)| is_of(id)).ok_or_else(|| {
-        format!("deployment/{name}: no manifest of step 2 has a name that its own ends with")
-    })?;
+    let (id, manifest) = applies
+        .iter()
+        .find(|(id, _)| is_of(id))
+        .ok_or_else(|| format!("deployment/{name}: no manifest of step 2 matches this Deployment"))?;
     let mut stages = line.stages.clone();
     if let Some(word) = stages.first_mut().and_then(|stage| stage.last_mut()) {
         *word = Word::of([

@@ -122,21 +122,18 @@ fn is_before_any_change(step: &Step) -> bool {
 fn own(rows: impl IntoIterator<Item = OwnStep>) -> Result<Vec<Step>, String> {
     let step = |row: OwnStep| {
         let line = command::parse(&row.text).map_err(|error| format!("{}: {error}", row.id))?;
-        match line.effect() {
-            Ok(Effect::Reads) => Ok(Step {
-                id: row.id,
-                phase: row.phase,
-                heading: None,
-                line,
-                line_with_key: None,
-                effect: Effect::Reads,
-                keep: row.keep,
-                limit: row.limit,
-                why: row.why.to_owned(),
-            }),
-            Ok(other) => Err(format!("{}: {line}: it {}", row.id, other.word())),
-            Err(error) => Err(format!("{}: {error}", row.id)),
-        }
+        let line = line.with_effect(Effect::Reads).map_err(|error| format!("{}: {error}", row.id))?;
+        Ok(Step {
+            id: row.id,
+            phase: row.phase,
+            heading: None,
+            line,
+            line_with_key: None,
+            effect: Effect::Reads,
+            keep: row.keep,
+            limit: row.limit,
+            why: row.why.to_owned(),
+        })
     };
     rows.into_iter().map(step).collect()
 }
@@ -145,7 +142,7 @@ fn permission_steps(runbook: &Runbook) -> Result<Vec<Step>, String> {
     own(runbook.permissions.iter().map(|permission| OwnStep {
         id: StepId::CanI(permission.id.clone()),
         phase: super::Phase::Preflight,
-        why: "a required permission is there before anything is changed",
+        why: "a required permission is granted",
         text: format!("kubectl --context=\"$STAGING_CONTEXT\" auth can-i {}", permission.question),
         keep: super::Keep::Own,
         limit: super::Limit::Quick,

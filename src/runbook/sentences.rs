@@ -62,15 +62,20 @@ pub(super) fn read(document: &Document, checks: usize, problems: &mut Problems<'
     let threshold = number(&places, 3, 0).filter(|threshold| (1..=checks).contains(threshold));
     let minutes = number(&places, 2, 0).filter(|minutes| (1..=60).contains(minutes));
     let section = document.section("## Stop Rules");
-    if !stop_rules.is_empty() && (threshold.is_none() || number(&places, 3, 1) != Some(checks)) {
-        problems.add(section, format!("stop rule 4 is not of the table's {checks} checks"));
+    if !stop_rules.is_empty() && number(&places, 3, 1) != Some(checks) {
+        problems
+            .add(section, format!("stop rule 4 names another number of checks than the table ({checks})"));
+    }
+    if !stop_rules.is_empty() && threshold.is_none() {
+        problems.add(section, format!("the threshold of stop rule 4 must be from 1 to {checks}"));
     }
     if !stop_rules.is_empty() && minutes.is_none() {
-        problems.add(section, "stop rule 3 gives no time of 1 to 60 minutes".to_owned());
+        problems.add(section, "stop rule 3 must name a time of 1 to 60 minutes".to_owned());
     }
     if !criteria.is_empty() && [0, 1].map(|place| number(&of_criteria, 3, place)) != [Some(checks); 2] {
         let section = document.section("## Success Criteria");
-        problems.add(section, format!("the criterion is not of the table's {checks} checks"));
+        problems
+            .add(section, format!("the criterion names another number of checks than the table ({checks})"));
     }
     let texts = |all: Vec<(&str, Vec<&str>)>| all.into_iter().map(|(text, _)| text.to_owned()).collect();
     Sentences {
@@ -111,7 +116,7 @@ fn understood<'d>(
     if items.len() != known.len() {
         problems.add(
             section,
-            format!("{heading}: {} sentences are known, and {} stand there", known.len(), items.len()),
+            format!("{heading}: expected {} sentences, but the document has {}", known.len(), items.len()),
         );
         return Vec::new();
     }
@@ -119,8 +124,7 @@ fn understood<'d>(
     for (item, known) in items.iter().zip(known) {
         match places(known, item) {
             Some(places) => read.push((*item, places)),
-            None => problems
-                .add(Some(item), format!("this is not the sentence that is carried out here: {known}")),
+            None => problems.add(Some(item), format!("expected the sentence: {known}")),
         }
     }
     if read.len() == known.len() { read } else { Vec::new() }
@@ -138,7 +142,7 @@ fn latency_groups(document: &Document, problems: &mut Problems<'_>) -> Vec<Laten
         let limit = items.iter().find_map(|item| places(sentence, item)?.first()?.parse().ok());
         match limit {
             Some(limit_ms) => groups.push(LatencyGroup { id, name, limit_ms }),
-            None => problems.add(section, format!("there is no sentence: {sentence}")),
+            None => problems.add(section, format!("expected the sentence: {sentence}")),
         }
     }
     groups

@@ -106,9 +106,9 @@ fn an_apply_that_can_not_be_followed_is_refused() {
         ("kubectl apply -f - --prune -l app=x", "--prune is not understood here"),
         ("kubectl apply -f k8s/", "-f is not understood here"),
         ("kubectl apply -f - --dry-run=client", "--dry-run=client is not understood here"),
-        ("kubectl apply --dry-run=server -f -", "and what stands here changes"),
+        ("kubectl apply --dry-run=server -f -", "but a command here changes"),
         ("kubectl replace -f -", "its last stage is not `kubectl apply …`"),
-        ("kubectl apply -f - | cat", "it changes, and should be one that reads"),
+        ("kubectl apply -f - | cat", "it changes, but a command here reads"),
         ("kubectl delete -f - | kubectl apply -f -", "delete is not understood here"),
         ("tee out.yaml | kubectl apply -f -", "tee is not understood here"),
     ] {
@@ -117,9 +117,7 @@ fn an_apply_that_can_not_be_followed_is_refused() {
         assert!(problems.starts_with("line 84: "), "{problems}");
     }
     let one_stage = "cat k8s/api-deployment.yaml | \\\n  sed \"s/\\${AWS_ACCOUNT_ID}/${AWS_ACCOUNT_ID}/g\" | \\\n  sed \"s/\\${IMAGE_TAG}/${IMAGE_TAG}/g\" | \\\n  kubectl apply -f -";
-    assert!(
-        problems(one_stage, "kubectl apply -f k8s/api-deployment.yaml").contains("does not begin with `cat`")
-    );
+    assert!(problems(one_stage, "kubectl apply -f k8s/api-deployment.yaml").contains("expected: `cat`"));
 }
 
 #[test]
@@ -138,52 +136,52 @@ fn a_check_is_added_by_a_row_of_the_table_and_its_counts() {
 #[test]
 fn what_is_not_understood_is_refused_with_its_line() {
     for (from, to, why) in [
-        ("| 3 | GET |", "| 3 | POST |", "line 224: POST: only GET is asked"),
-        ("| 3 | GET |", "| 2 | GET |", "line 224: its number does not follow on the one before"),
-        ("< 8/10 PASS (80%", "< 8/11 PASS (80%", "stop rule 4 is not of the table's 10 checks"),
-        ("< 8/10 PASS (80%", "< 11/10 PASS (80%", "stop rule 4 is not of the table's 10 checks"),
+        ("| 3 | GET |", "| 3 | POST |", "line 224: POST: the method must be GET"),
+        ("| 3 | GET |", "| 2 | GET |", "line 224: numbers must ascend"),
+        (
+            "< 8/10 PASS (80%",
+            "< 8/11 PASS (80%",
+            "stop rule 4 names another number of checks than the table (10)",
+        ),
+        ("< 8/10 PASS (80%", "< 11/10 PASS (80%", "the threshold of stop rule 4 must be from 1 to 10"),
         ("(10 Checks)", "(11 Checks)", "the table has 10 checks"),
-        ("10/10 checks PASS", "9/10 checks PASS", "the criterion is not of the table's 10 checks"),
+        (
+            "10/10 checks PASS",
+            "9/10 checks PASS",
+            "the criterion names another number of checks than the table (10)",
+        ),
         (
             "`CrashLoopBackOff` or `Error` state\n3",
             "`CrashLoopBackOff` state\n3",
-            "this is not the sentence that is carried out here: Any pod",
+            "expected the sentence: Any pod",
         ),
-        ("after 2 minutes", "after 0 minutes", "stop rule 3 gives no time of 1 to 60 minutes"),
-        ("- [ ] No 5xx errors in smoke tests\n", "", "9 sentences are known, and 8 stand there"),
-        ("get namespaces\n", "get secrets -A -o yaml\n", "what is carried out here is kubectl"),
-        (
-            "kubectl config use-context",
-            "kubectl config set-context",
-            "step 2 begins with kubectl config use-context",
-        ),
+        ("after 2 minutes", "after 0 minutes", "stop rule 3 must name a time of 1 to 60 minutes"),
+        ("- [ ] No 5xx errors in smoke tests\n", "", "expected 9 sentences, but the document has 8"),
+        ("get namespaces\n", "get secrets -A -o yaml\n", "expected: kubectl"),
+        ("kubectl config use-context", "kubectl config set-context", "expected: kubectl config use-context"),
         (
             "deployment/dpp-worker -n",
             "deployment/dpp-worker -w -n",
-            "it is not kubectl rollout status deployment/NAME",
+            "expected: kubectl rollout status deployment/NAME",
         ),
         (
             "deployment/dpp-worker -n",
             "statefulset/dpp-worker -n",
-            "it is not kubectl rollout status deployment/NAME",
+            "expected: kubectl rollout status deployment/NAME",
         ),
         ("deployment/dpp-worker -n", "deployment/dpp-api -n", "a second rollout of one manifest"),
-        (
-            "deployment/dpp-worker -n",
-            "deployment/other -n",
-            "no manifest of step 2 has a name that its own ends with",
-        ),
+        ("deployment/dpp-worker -n", "deployment/other -n", "no manifest of step 2 matches this Deployment"),
         (
             "k8s/api-deployment.yaml |",
             "../api-deployment.yaml |",
-            "it does not begin with `cat` and a manifest's path",
+            "expected: `cat` with the path of a manifest",
         ),
-        ("k8s/api-deployment.yaml |", "k8s/worker-deployment.yaml |", "apply.worker: a second one"),
-        ("p95 < 500ms", "p99 < 500ms", "there is no sentence: p95 < …ms for health/readyz"),
+        ("k8s/api-deployment.yaml |", "k8s/worker-deployment.yaml |", "apply.worker: applied twice"),
+        ("p95 < 500ms", "p99 < 500ms", "expected the sentence: p95 < …ms for health/readyz"),
         (
             "# kubectl output",
             "# kubectl output\n│   ├── passwords.txt",
-            "deploy/passwords.txt is no file that a run leaves",
+            "deploy/passwords.txt is not a file that a run writes",
         ),
         ("### 4. Capture", "### Capture", "there is no section ### 4. …"),
         ("1. GET /health (200)", "1. GET /healthz (200)", "line 136: the table's check is GET /health"),

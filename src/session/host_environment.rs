@@ -117,7 +117,7 @@ impl HostEnvironment {
             Err(said) if NO_COMMIT.iter().any(|words| said.contains(words)) => {
                 nothing("there is no git repository with a commit".to_owned())
             }
-            Err(said) => nothing(format!("git tells no commit: {said}")),
+            Err(said) => nothing(format!("git reports no commit: {said}")),
             Ok(commit) => Git {
                 commit: Some(commit),
                 branch: git(&["symbolic-ref", "--short", "-q", "HEAD"]).ok(),
@@ -172,5 +172,10 @@ fn ask_git(program: &Path, folder: &Utf8Path, arguments: &[&str]) -> Result<Stri
     let stderr = String::from_utf8_lossy(&stderr);
     let fatal = stderr.lines().find(|line| line.starts_with("fatal: "));
     let said = fatal.or(stderr.lines().next()).map(str::to_owned);
-    Err(ended.by.says().map(str::to_owned).or(said).unwrap_or_else(|| "it failed without a word".to_owned()))
+    Err(ended
+        .by
+        .says()
+        .map(str::to_owned)
+        .or(said)
+        .unwrap_or_else(|| "it failed without an error message".to_owned()))
 }

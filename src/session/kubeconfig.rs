@@ -14,7 +14,7 @@ use crate::error::Error;
 /// When it can't be created.
 pub fn temporary_folder() -> Result<TempDir, Error> {
     let setup = |cause: std::io::Error| Error::Setup {
-        what: "a temporary folder (TMPDIR)",
+        what: "a temporary directory (TMPDIR)",
         cause: cause.to_string(),
     };
     tempfile::Builder::new().prefix("staging-dry-run.").tempdir().map_err(setup)
@@ -51,7 +51,7 @@ impl Kubeconfig {
         }
         let list = std::env::join_paths(list).map_err(|_| Error::Setup {
             what: "KUBECONFIG or TMPDIR",
-            cause: "a path with a colon can't stand in a list of paths".to_owned(),
+            cause: "a path in KUBECONFIG can't contain a colon".to_owned(),
         })?;
         let kubeconfig = Self { overlay, list, _folder: own };
         // Newer versions of kubectl print a warning if a file of the list does not exist.

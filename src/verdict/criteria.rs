@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{can_judge_body, checks_passed, expected_version, passes};
+use super::{can_judge_body, checks_passed, count, expected_version, passes};
 use crate::facts::endpoints::{Assignment, ServiceEndpoints};
 use crate::facts::pods::Pod;
 use crate::facts::rollout::Ending;
@@ -159,9 +159,9 @@ fn pods(run: &RunState) -> Evaluation {
     let other: Vec<String> =
         pods.iter().filter(|pod| !pod.running()).map(|pod| format!("{}: {}", pod.name, pod.status)).collect();
     let observed = if other.is_empty() {
-        format!("{} pods Running, {restarts} restarts", pods.len())
+        format!("{} Running, {}", count(pods.len(), "pod"), count(restarts, "restart"))
     } else {
-        format!("{} of {} pods not Running: {}", other.len(), pods.len(), other.join(", "))
+        format!("{} of {} not Running: {}", other.len(), count(pods.len(), "pod"), other.join(", "))
     };
     judged(other.is_empty() && !pods.is_empty(), observed, vec![StepId::ObjectsAfter])
 }
@@ -188,7 +188,9 @@ fn endpoints(run: &RunState) -> Evaluation {
 
 fn told_of_service(service: &ServiceEndpoints) -> String {
     match &service.state {
-        Assignment::Assigned => format!("{}: {} endpoints", service.service, service.ready_endpoints),
+        Assignment::Assigned => {
+            format!("{}: {}", service.service, count(service.ready_endpoints, "endpoint"))
+        }
         Assignment::NotAssigned { why } | Assignment::NotEvaluated { why } => {
             format!("{}: {why}", service.service)
         }
@@ -197,7 +199,7 @@ fn told_of_service(service: &ServiceEndpoints) -> String {
 
 fn all_of_all(run: &RunState) -> Evaluation {
     if run.checks.len() < run.runbook.checks.len() {
-        return not_evaluated("the run ended before the checks");
+        return not_evaluated("the run ended before the checks were done");
     }
     let failed: Vec<StepId> = run
         .checks
@@ -214,24 +216,26 @@ fn body_says(run: &RunState, path: HealthPath) -> Evaluation {
     let step = StepId::Body(path);
     let Some((_, began)) = &run.began else { return not_evaluated("the run did not begin") };
     if !can_judge_body(path, &began.target.image_tag) {
-        return not_evaluated("the tag `latest` names no version to compare with: set IMAGE_TAG");
+        return not_evaluated("the image tag `latest` is not a version that can be compared: set IMAGE_TAG");
     }
-    let Some(outcome) = run.outcome(&step) else { return not_evaluated("the run ended before the checks") };
+    let Some(outcome) = run.outcome(&step) else {
+        return not_evaluated("the run ended before the checks were done");
+    };
     let wanted = match (path, expected_version(&began.target.image_tag)) {
         (HealthPath::Health, Some(version)) => format!("status healthy, version {version}"),
         _ => "status ready, every service up".to_owned(),
     };
     let observed = match outcome.exit.last() {
         Some(0) => wanted,
-        Some(1) => format!("another answer than: {wanted}"),
-        _ => "no JSON to judge".to_owned(),
+        Some(1) => format!("the answer differs from: {wanted}"),
+        _ => "the answer is not JSON".to_owned(),
     };
     judged(outcome.succeeded(), observed, vec![step])
 }
 
 fn no_5xx(run: &RunState) -> Evaluation {
     if run.checks.len() < run.runbook.checks.len() {
-        return not_evaluated("the run ended before the checks");
+        return not_evaluated("the run ended before the checks were done");
     }
     let errors: Vec<_> =
         run.checks.iter().filter(|answer| answer.transfer.http_status.starts_with('5')).collect();
@@ -247,7 +251,7 @@ fn manifest_ok(run: &RunState) -> Evaluation {
 }
 
 fn files(run: &RunState) -> Evaluation {
-    let Some(files) = &run.files else { return not_evaluated("the run did not come to its end") };
+    let Some(files) = &run.files else { return not_evaluated("the run did not finish") };
     let missing: Vec<&str> = run
         .runbook
         .evidence_files

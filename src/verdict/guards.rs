@@ -63,25 +63,25 @@ pub static GUARDS: &[Guard] = &[
     },
     Guard {
         id: "guard-manifest",
-        text: "every manifest is there and holds something",
+        text: "every manifest is there and contains an object",
         find: unusable_manifest,
         ends_the_search: true,
     },
     Guard {
         id: "guard-secret",
-        text: "no manifest holds a Secret, which evidence would keep",
+        text: "no manifest contains a Secret, which would become evidence",
         find: secret,
         ends_the_search: true,
     },
     Guard {
         id: "guard-named-value",
-        text: "no manifest holds a value that evidence must not",
+        text: "no manifest contains a value that must not become evidence",
         find: named_value,
         ends_the_search: true,
     },
     Guard {
         id: "guard-placeholder",
-        text: "no placeholder is left in what would be applied",
+        text: "no placeholder is left after the substitutions",
         find: placeholder,
         ends_the_search: false,
     },
@@ -99,13 +99,13 @@ pub static GUARDS: &[Guard] = &[
     },
     Guard {
         id: "guard-deployment",
-        text: "each manifest holds the Deployment it should",
+        text: "each manifest contains its Deployment",
         find: no_deployment,
         ends_the_search: false,
     },
     Guard {
         id: "guard-use-context",
-        text: "kubectl takes the context",
+        text: "kubectl accepts the context",
         find: context_not_taken,
         ends_the_search: false,
     },
@@ -138,9 +138,12 @@ fn kubectl_too_old(run: &RunState) -> Vec<(String, String)> {
         .filter(|tool| tool.name == "kubectl" && tool.numbers.is_none_or(|numbers| numbers < OLDEST_KUBECTL))
         .map(|tool| {
             let path = run.tools.iter().find(|t| t.name == "kubectl").map_or("PATH", |t| t.path.as_str());
-            let version = tool.version.as_deref().unwrap_or("of no version it would tell");
+            let is = match &tool.version {
+                Some(version) => format!("is {version}"),
+                None => "reports no version".to_owned(),
+            };
             (
-                format!("kubectl at {path} is {version}: the runbook needs {major}.{minor} or newer"),
+                format!("kubectl at {path} {is}: the runbook needs {major}.{minor} or newer"),
                 "install a newer one: https://kubernetes.io/docs/tasks/tools/#kubectl".to_owned(),
             )
         })
@@ -152,19 +155,21 @@ fn context_unknown(run: &RunState) -> Vec<(String, String)> {
         let context = target(run, |t| &t.context);
         if run.outcome(&StepId::Context).is_some_and(|outcome| outcome.ended_by.is_our_doing()) {
             return (
-                format!("kubectl could not be asked about the context {context:?}: {said}"),
+                format!("kubectl could not be asked for the context {context:?}: {said}"),
                 by_hand(context),
             );
         }
         (
             format!("STAGING_CONTEXT is {context:?}: kubectl doesn't know it ({said})"),
-            "see which there are: kubectl config get-contexts -o name".to_owned(),
+            "list the contexts: kubectl config get-contexts -o name".to_owned(),
         )
     })
 }
 
 fn by_hand(context: &str) -> String {
-    format!("try it by hand, and log in first if it asks to: kubectl --context={context:?} get namespaces")
+    format!(
+        "try it by hand, and log in first if it asks you to: kubectl --context={context:?} get namespaces"
+    )
 }
 
 fn no_access(run: &RunState) -> Vec<(String, String)> {
@@ -201,9 +206,8 @@ fn no_access(run: &RunState) -> Vec<(String, String)> {
 fn not_permitted(run: &RunState) -> Vec<(String, String)> {
     let user = run.cluster_user.as_deref().unwrap_or("this user");
     let uids = failed(run, &StepId::Uids, |_, said| {
-        let found = format!(
-            "the uid of kube-system, which tells this cluster from others, could not be read: {said}"
-        );
+        let found =
+            format!("the UID of kube-system, which identifies the cluster, could not be read: {said}");
         (found, "ask the cluster's administrator for get on the namespace kube-system by name".to_owned())
     });
     let answers = run.permissions.iter().filter(|answer| answer.granted != Some(true)).map(|answer| {
@@ -211,7 +215,7 @@ fn not_permitted(run: &RunState) -> Vec<(String, String)> {
         let found = match answer.granted {
             None => {
                 let by_us = run.outcome(&answer.id).and_then(|outcome| outcome.ended_by.says());
-                let why = by_us.unwrap_or("neither yes nor no");
+                let why = by_us.unwrap_or("it printed neither yes nor no");
                 format!("kubectl auth can-i {what}: {why}, needed for {}", answer.needed_for)
             }
             _ => format!("{user} may not {what}, needed for {}", answer.needed_for),
@@ -222,7 +226,7 @@ fn not_permitted(run: &RunState) -> Vec<(String, String)> {
 }
 
 fn unusable_manifest(run: &RunState) -> Vec<(String, String)> {
-    let look = "name the folder of the manifests with --manifests DIR (default k8s)";
+    let look = "give the directory of the manifests: --manifests DIR (default k8s)";
     run.manifests
         .iter()
         .filter_map(|manifest| {
@@ -232,7 +236,7 @@ fn unusable_manifest(run: &RunState) -> Vec<(String, String)> {
             }
             let holds = run.runbook.deployment_in(&manifest.file).map_or("", |d| &d.name);
             manifest.blank.then(|| {
-                (format!("{at} holds nothing to apply"), format!("put the Deployment {holds} into it"))
+                (format!("{at} contains nothing to apply"), format!("put the Deployment {holds} into it"))
             })
         })
         .collect()
@@ -254,7 +258,7 @@ fn secret(run: &RunState) -> Vec<(String, String)> {
     files.dedup();
     files
         .into_iter()
-        .map(|file| (format!("{file} holds a Secret, and evidence would keep it"), next.to_owned()))
+        .map(|file| (format!("{file} contains a Secret, which would become evidence"), next.to_owned()))
         .collect()
 }
 
@@ -269,7 +273,7 @@ fn named_value(run: &RunState) -> Vec<(String, String)> {
         let (file, names) = (&manifest.file, names.into_iter().collect::<Vec<_>>().join(" and "));
         let next = "have the pod read it from a Secret of the cluster: env.valueFrom.secretKeyRef".to_owned();
         (!names.is_empty())
-            .then(|| (format!("{file} holds the value of {names}, which evidence must not keep"), next))
+            .then(|| (format!("{file} contains the value of {names}, which must not become evidence"), next))
     };
     run.manifests.iter().filter_map(held).collect()
 }
@@ -284,7 +288,7 @@ fn placeholder(run: &RunState) -> Vec<(String, String)> {
         })
         .map(|manifest| {
             (
-                format!("{} holds ${{AWS_ACCOUNT_ID}}, and AWS_ACCOUNT_ID is not set", manifest.file),
+                format!("{} contains ${{AWS_ACCOUNT_ID}}, and AWS_ACCOUNT_ID is not set", manifest.file),
                 "export AWS_ACCOUNT_ID=\"123456789012\"; find it: aws sts get-caller-identity --query Account --output text"
                     .to_owned(),
             )
@@ -351,7 +355,7 @@ fn no_deployment(run: &RunState) -> Vec<(String, String)> {
         })
         .map(|(landed, deployment)| {
             (
-                format!("{} holds no Deployment {}", landed.file, deployment.name),
+                format!("{} contains no Deployment {}", landed.file, deployment.name),
                 "step 3 of the runbook waits for it by this name: put it there".to_owned(),
             )
         })
@@ -362,7 +366,8 @@ fn context_not_taken(run: &RunState) -> Vec<(String, String)> {
     failed(run, &StepId::UseContext, |_, said| {
         (
             format!("kubectl config use-context failed: {said}"),
-            "nothing was applied; see deploy/stderr.log".to_owned(),
+            "nothing was applied; list the contexts: kubectl config get-contexts; the full error is in deploy/stderr.log"
+                .to_owned(),
         )
     })
 }
@@ -377,8 +382,8 @@ fn failed(
         .filter(|outcome| !outcome.succeeded() && outcome.ended_by != EndedBy::StagingDryRun)
         .map(|outcome| {
             let said = match (outcome.ended_by.says(), outcome.first_error.as_deref()) {
-                (Some(by_us), Some(said)) => format!("{by_us}; it had said: {said}"),
-                (by_us, said) => by_us.or(said).unwrap_or("it said nothing").to_owned(),
+                (Some(by_us), Some(said)) => format!("{by_us}; its error was: {said}"),
+                (by_us, said) => by_us.or(said).unwrap_or("it printed no error").to_owned(),
             };
             finding(run, &said)
         })

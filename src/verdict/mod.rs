@@ -10,6 +10,8 @@ mod stop_rules;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 
 pub use criteria::{CRITERIA, Criterion, CriterionResult, CriterionState, criteria};
@@ -164,6 +166,11 @@ pub fn expected_version(image_tag: &str) -> Option<&str> {
 /// Returns whether the criterion about the body of this path can be evaluated with this tag.
 pub fn can_judge_body(path: HealthPath, image_tag: &str) -> bool {
     path != HealthPath::Health || expected_version(image_tag).is_some()
+}
+
+/// Formats a number with its noun: `1 pod`, `3 pods`.
+pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+    if number == N::from(1) { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 fn checks_passed(run: &RunState) -> usize {

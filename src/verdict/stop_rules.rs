@@ -107,10 +107,15 @@ fn rollout_failed(run: &RunState) -> Option<Observation> {
         if outcome.succeeded() || outcome.ended_by.is_our_doing() {
             return None;
         }
-        let said = outcome.first_error.as_deref().unwrap_or("it said nothing");
-        let exit = outcome.exit.last().copied().unwrap_or_default();
+        let said = outcome.first_error.as_deref().unwrap_or("it printed no error");
+        let (stage, exit) = outcome.failed_stage().unwrap_or_default();
+        let step = run.runbook.step(&outcome.id);
+        let program = step.and_then(|step| step.line.programs().nth(stage)).unwrap_or_default();
         let seen_at = ended(run, outcome.started, outcome.duration_ms);
-        let observed = format!("kubectl apply of {} exited {exit}: {said}", deployment.manifest);
+        let observed = match program {
+            "kubectl" => format!("kubectl apply of {} exited {exit}: {said}", deployment.manifest),
+            other => format!("the apply of {}: {other} exited {exit}: {said}", deployment.manifest),
+        };
         Some(Observation {
             line: outcome.first_error.clone(),
             ..Observation::at(seen_at, ShownBy::Step(outcome.id.clone()), observed, "every apply exits 0")
@@ -262,7 +267,7 @@ fn excuse(run: &RunState, name: &str, uid: &str) -> Option<String> {
         let generation = run.generations_applied.get(deployment);
         generation.is_some() && generation == run.generations_before.get(deployment)
     });
-    (!unchanged).then(|| "it was failing before the deploy, which may mend it".to_owned())
+    (!unchanged).then(|| "it was failing before the deploy, which may fix it".to_owned())
 }
 
 fn ended(run: &RunState, started: Moment, duration_ms: u64) -> Moment {

@@ -60,17 +60,18 @@ fn follow(run_folder: &RunFolder, others: &BTreeMap<String, RunFolder>) -> (Poin
     let Some(told) = &run_folder.told else {
         return (found(run_folder.dir.clone(), "its manifest can't be read"), None);
     };
-    let run = format!("{} · run {}", run_folder.dir, told.run_id.as_deref().unwrap_or("of no name"));
+    let run = format!("{} · run {}", run_folder.dir, told.run_id.as_deref().unwrap_or("without a name"));
     let Some(previous) = &told.previous_run else {
         return (check(format!("{run} is the first one"), Vec::new()), None);
     };
-    let id = previous.run_id.as_deref().unwrap_or("of no name");
+    let id = previous.run_id.as_deref().unwrap_or("without a name");
     let Some(sha256) = &previous.manifest_sha256 else {
         let what = format!("{run} came after {}, which had no manifest: the chain begins here", previous.dir);
         return (check(what, Vec::new()), None);
     };
     let Some(before) = others.get(sha256) else {
-        let gap = format!("a gap: it names run {id}, and no folder has the manifest with the hash {sha256}");
+        let gap =
+            format!("a gap: it names run {id}, but no directory has the manifest with the hash {sha256}");
         return (check(run, vec![gap]), None);
     };
     (check(format!("{run} names {} as the one before", before.dir), Vec::new()), Some(sha256.clone()))

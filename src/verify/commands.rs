@@ -8,7 +8,7 @@ use crate::events::{Began, ByteRange, Intent, Outcome};
 use crate::inputs;
 use crate::moment::go_duration;
 use crate::runbook::{Runbook, Step, StepId};
-use crate::verdict;
+use crate::verdict::{self, count};
 
 pub(super) fn check(evidence: &Evidence) -> Point {
     let run = &evidence.run;
@@ -16,7 +16,7 @@ pub(super) fn check(evidence: &Evidence) -> Point {
     let strange = run.commands.iter().filter_map(|command| {
         let intent = &command.intent;
         match (row_of(&run.runbook, began, intent), &command.outcome) {
-            (None, _) => Some(format!("{} is no command of the runbook: {}", intent.id, intent.text)),
+            (None, _) => Some(format!("{} is not a command of the runbook: {}", intent.id, intent.text)),
             (Some(row), Some(outcome)) => is_strange(row, began, outcome),
             (Some(_), None) => None,
         }
@@ -33,12 +33,19 @@ fn is_strange(row: &Step, began: &Began, outcome: &Outcome) -> Option<String> {
         range.as_ref().is_none_or(|range| Some(&range.file) == file)
     };
     if !is_kept_in(&outcome.stdout, stdout.as_ref()) || !is_kept_in(&outcome.stderr, Some(&stderr)) {
-        return Some(format!("{}: what it printed is not where it is kept", row.id));
+        return Some(format!("{}: its output is not in its file", row.id));
     }
     let stages = row.line(began.with_key).stages.len();
     // A command that was ended before it started has no exit code.
     let fits = outcome.exit.len() == stages || outcome.exit.is_empty() && outcome.ended_by.is_our_doing();
-    (!fits).then(|| format!("{}: it has {} exit statuses, and {stages} stages", row.id, outcome.exit.len()))
+    (!fits).then(|| {
+        format!(
+            "{}: it has {}, but {}",
+            row.id,
+            count(outcome.exit.len(), "exit code"),
+            count(stages, "stage")
+        )
+    })
 }
 
 /// Returns problems of values that no run can have been given; they would change the runbook's commands.
@@ -47,11 +54,11 @@ fn strange_values(began: &Began) -> Vec<String> {
     let problems = refused.into_iter().flat_map(|refused| refused.problems);
     let timeout = &began.options.rollout_timeout;
     problems
-        .map(|problem| format!("no run is given this: {} {}", problem.name, problem.fault))
+        .map(|problem| format!("no run accepts this: {} {}", problem.name, problem.fault))
         .chain(
             go_duration(timeout)
                 .is_none()
-                .then(|| format!("no run is given this: --rollout-timeout {timeout}")),
+                .then(|| format!("no run accepts this: --rollout-timeout {timeout}")),
         )
         .collect()
 }

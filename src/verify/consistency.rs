@@ -37,8 +37,8 @@ pub(super) fn nothing_begun(evidence: &Evidence) -> Point {
         Ok(kept) => kept["verdict"] != "incomplete" || kept["commands"] != Value::Array(Vec::new()),
         Err(_) => evidence.has("manifest.json"),
     };
-    let found = claims.then(|| "manifest.json tells of a run, and journal.jsonl of none".to_owned());
-    Point::new(Kind::Truth, "nothing was begun: the journal is empty", found.into_iter().collect())
+    let found = claims.then(|| "manifest.json describes a run, but journal.jsonl is empty".to_owned());
+    Point::new(Kind::Truth, "nothing was run: the journal is empty", found.into_iter().collect())
 }
 
 /// Compares the manifest with the journal folded again.
@@ -90,7 +90,7 @@ fn differences(kept: &Value, again: &Value) -> Vec<String> {
     differing
         .map(|name| {
             let (kept, again) = (in_short(kept.get(name)), in_short(again.get(name)));
-            format!("manifest.json: {name} is {kept}, and follows as {again}")
+            format!("manifest.json: {name} is {kept}, but {again} follows from the journal")
         })
         .collect()
 }
@@ -129,7 +129,7 @@ fn starts_and_ends(evidence: &Evidence) -> Vec<String> {
 /// Checks that the files are the ones that the run listed at its end.
 fn listed_files(evidence: &Evidence) -> Point {
     let Some(listed) = &evidence.run.files else {
-        return Point::open(Kind::Completeness, "its files were not listed: the run was ended before");
+        return Point::open(Kind::Completeness, "its files were not listed: the run ended before");
     };
     // A file that was to replace another one when the run was killed.
     let is_half_written = |file: &str| {
@@ -139,7 +139,7 @@ fn listed_files(evidence: &Evidence) -> Point {
     let more = evidence.files.iter().filter(there).filter(|file| !listed.contains(file));
     let missing = listed.iter().filter(|file| !evidence.has(file));
     let found = more
-        .map(|file| format!("{file} is in no list of the run"))
+        .map(|file| format!("{file} was not listed by the run"))
         .chain(missing.map(|file| format!("{file} is missing")));
     Point::new(
         Kind::Completeness,

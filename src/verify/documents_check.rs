@@ -27,8 +27,8 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
             break;
         }
     }
-    let found = unlike.into_keys().map(|file| format!("{file} does not say what the journal does"));
-    let what = format!("cmd.txt and {number} texts in all say what the journal does");
+    let found = unlike.into_keys().map(|file| format!("{file} differs from the journal"));
+    let what = format!("cmd.txt and {number} documents agree with the journal");
     Ok(Point::new(Kind::Completeness, what, found.collect()))
 }
 

@@ -16,8 +16,8 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Point>> {
     Ok(vec![
         Point::new(Kind::Truth, format!("{read} facts follow from what the commands printed"), facts),
         Point::new(Kind::Truth, "each byte of an output belongs to one command", ranges(evidence)),
-        Point::new(Kind::Truth, "the manifests are those that were read", manifests(evidence)?),
-        Point::new(Kind::Truth, "/health and /readyz answered as is said", health(evidence)?),
+        Point::new(Kind::Truth, "the manifests are the ones that were read", manifests(evidence)?),
+        Point::new(Kind::Truth, "/health and /readyz answered as recorded", health(evidence)?),
     ])
 }
 
@@ -48,7 +48,7 @@ fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
             .get(..usize::try_from(interpret::FIRST_ERROR_LIMIT).unwrap_or(usize::MAX))
             .unwrap_or(&stderr);
         if failed && !stderr.is_empty() && outcome.first_error != interpret::first_error(first) {
-            found.push(format!("{}: it did not say {:?}", outcome.id, outcome.first_error));
+            found.push(format!("{}: its first error is not {:?}", outcome.id, outcome.first_error));
         }
         // Its output may contain a password and is not recorded.
         if outcome.id == StepId::Context {
@@ -71,12 +71,12 @@ fn facts(evidence: &Evidence) -> io::Result<(Vec<String>, usize)> {
             Some(at) => drop(told.remove(at)),
             // A run that was ended early did not read every output.
             None if !evidence.is_whole() || evidence.stopped() => {}
-            None => found.push(format!("{id}: the journal does not say what it printed")),
+            None => found.push(format!("{id}: the journal lacks what follows from its output")),
         }
     }
     found.extend(told.into_iter().map(|what| {
         format!(
-            "the journal says what nothing printed: {}",
+            "the journal has what follows from no output: {}",
             clipped(serde_json::to_string(what).unwrap_or_default(), 160)
         )
     }));
@@ -129,7 +129,7 @@ fn ranges(evidence: &Evidence) -> Vec<String> {
             end = range.to;
         }
         if !evidence.has(file) {
-            found.push(format!("{file} is no file of the evidence, and commands printed into it"));
+            found.push(format!("{file} is missing, but commands printed into it"));
             continue;
         }
         let length = evidence.tree.path(file).symlink_metadata().map_or(0, |metadata| metadata.len());
@@ -165,7 +165,7 @@ fn manifests(evidence: &Evidence) -> io::Result<Vec<String>> {
             ..manifest.clone()
         };
         if again != *manifest {
-            found.push(format!("{file} is not what was read"));
+            found.push(format!("{file} is not the manifest that was read"));
         }
     }
     Ok(found)
@@ -186,10 +186,13 @@ fn health(evidence: &Evidence) -> io::Result<Vec<String>> {
             None => "nothing".to_owned(),
         };
         if answered != health.http_status {
-            found.push(format!("{}: it answered {answered}, and not {}", health.id, health.http_status));
+            found.push(format!("{}: it answered {answered}, not {}", health.id, health.http_status));
         }
-        if u32::try_from(asked.len()) != Ok(health.asks) || Some(health.limit_ms) != limit {
-            found.push(format!("{}: it was asked {} times, and not {}", health.id, asked.len(), health.asks));
+        if u32::try_from(asked.len()) != Ok(health.asks) {
+            found.push(format!("{}: it was requested {} times, not {}", health.id, asked.len(), health.asks));
+        }
+        if let Some(limit) = limit.filter(|limit| *limit != health.limit_ms) {
+            found.push(format!("{}: the run's limit is {limit} ms, not {} ms", health.id, health.limit_ms));
         }
     }
     Ok(found)

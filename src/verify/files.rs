@@ -40,13 +40,13 @@ pub(super) fn find(folder: &Utf8Path) -> io::Result<FolderContents> {
 }
 
 pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<Point>> {
-    let others = others.iter().map(|other| format!("{other} is no file"));
+    let others = others.iter().map(|other| format!("{other} is not a regular file"));
     if !evidence.has(SUMS) {
         let above = ABOVE_THE_SUMS.into_iter().filter(|file| evidence.has(file));
         // The attestation is written just before the checksums, by a run that ended or failed.
         let was_closing = evidence.run.ended.is_some() || evidence.run.failed.is_some();
         let above = above.filter(|file| *file != ATTESTATION || !was_closing);
-        let above = above.map(|file| format!("{file} is there, and no {SUMS} that it could be of"));
+        let above = above.map(|file| format!("{file} is there, but {SUMS} is missing"));
         let what = "there are only files, and only of the run";
         let found = others.chain(above).collect();
         return Ok(vec![unsealed(evidence), Point::new(Kind::Integrity, what, found)]);
@@ -58,7 +58,7 @@ pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<P
     for (file, sum) in listed.iter().filter(|(file, _)| evidence.has(file)) {
         match sha256_of_file(&evidence.tree.path(file)) {
             Ok(is) if is == *sum => {}
-            Ok(_) => differing.push(format!("{file} is not what it was")),
+            Ok(_) => differing.push(format!("{file} was altered")),
             Err(error) => differing.push(format!("{file} can't be read: {error}")),
         }
     }
@@ -66,22 +66,23 @@ pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<P
         evidence.files.iter().filter(|file| !ABOVE_THE_SUMS.contains(&file.as_str())).collect();
     let summed: BTreeSet<&String> = listed.keys().collect();
     let missing = summed.difference(&there).map(|file| format!("{file} is missing"));
-    let more = there.difference(&summed).map(|file| format!("{file} was not there when the run was sealed"));
+    let more = there.difference(&summed).map(|file| format!("{file} was added after the run was sealed"));
     let set = missing.chain(more).chain(others).collect();
     Ok(vec![
         Point::new(Kind::Integrity, format!("{} files are what {SUMS} says", listed.len()), differing),
-        Point::new(Kind::Integrity, "no file is missing, none is more, there is no link", set),
+        Point::new(Kind::Integrity, "no file is missing or added, and there is no link", set),
         Point::new(Kind::Integrity, format!("{ATTESTATION} is about these {SUMS}"), attested(evidence)?),
     ])
 }
 
 fn unsealed(evidence: &Evidence) -> Point {
     if evidence.run.ended.is_some() {
-        let found =
-            format!("{SUMS} is missing, though the run ended: taken away, or it was killed just before");
+        let found = format!(
+            "{SUMS} is missing, though the run ended: it was removed, or the run was killed just before it wrote them"
+        );
         Point::new(Kind::Integrity, "the run was sealed", vec![found])
     } else {
-        let what = format!("not sealed: the run was ended before it could write {SUMS}");
+        let what = format!("not sealed: the run ended before it wrote {SUMS}");
         Point::open(Kind::Integrity, what)
     }
 }
@@ -122,7 +123,7 @@ fn sums(evidence: &Evidence) -> io::Result<(BTreeMap<String, String>, Vec<String
             |sum: &str| sum.len() == 64 && sum.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         match line.split_once("  ").filter(|(sum, _)| is_sum(sum)) {
             Some((sum, file)) if listed.insert(file.to_owned(), sum.to_owned()).is_none() => {}
-            _ => malformed.push(format!("{SUMS} holds the line {line:?}")),
+            _ => malformed.push(format!("{SUMS} contains the malformed line {line:?}")),
         }
     }
     if !bytes.ends_with(b"\n") {

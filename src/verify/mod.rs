@@ -126,23 +126,23 @@ pub enum VerifyOutcome {
 #[derive(Debug, thiserror::Error)]
 pub enum CannotRead {
     /// The path does not exist, or is not a directory.
-    #[error("{0} is no folder.\nGive the folder of a run, such as evidence/staging/20261124.")]
+    #[error("{0} is not a directory.\nGive the directory of a run, such as evidence/staging/20261124.")]
     NoFolder(Utf8PathBuf),
     /// The directory contains neither a journal nor a manifest, so it is not the evidence of a run.
     #[error(
-        "{0} holds neither journal.jsonl nor manifest.json: it is not the evidence of a run.\nGive the folder of one, such as evidence/staging/20261124; with --chain the folder above."
+        "{0} contains neither journal.jsonl nor manifest.json, so it is not the evidence of a run.\nGive the directory of a run, such as evidence/staging/20261124; with --chain, its parent directory."
     )]
     NoRun(Utf8PathBuf),
     /// The directory contains no directory of a run.
     #[error(
-        "{0} holds no run: no folder YYYYMMDD or YYYYMMDD.N with a manifest.json.\nWith --chain, give the folder that holds those of the runs, such as evidence/staging."
+        "{0} contains no run: no directory YYYYMMDD or YYYYMMDD.N with a manifest.json.\nWith --chain, give the parent directory of the runs, such as evidence/staging."
     )]
     NoRuns(Utf8PathBuf),
     /// The signers' file can't be read, or the program that verifies signatures can't be run.
     #[error("--signed-by: {0}.\nGive a public key, or a file of allowed signers (ssh-keygen(1)).")]
     Signature(#[from] SignatureError),
     /// The evidence has another format.
-    #[error("{folder} was {schema}.")]
+    #[error("{}", not_readable(folder, schema))]
     Schema {
         /// The directory.
         folder: Utf8PathBuf,
@@ -150,8 +150,15 @@ pub enum CannotRead {
         schema: OtherSchema,
     },
     /// The system refuses access.
-    #[error("{0}.\nGive a folder that can be read.")]
+    #[error("{0}.\nGive a directory that can be read.")]
     Io(#[from] io::Error),
+}
+
+fn not_readable(folder: &Utf8Path, schema: &OtherSchema) -> String {
+    match schema {
+        OtherSchema::Number { .. } => format!("{folder} was {schema}."),
+        OtherSchema::Unknown(_) => format!("{folder}: {schema}.\nGive evidence of this program."),
+    }
 }
 
 /// The evidence of one run, as found on the disk.
@@ -271,7 +278,7 @@ fn journal(tree: &Tree, found: &files::FolderContents) -> Result<Vec<Event>, NoE
     // An entry that is not a regular file, such as a pipe, may never end.
     if !found.files.iter().any(|file| file == "journal.jsonl") {
         schema_of_the_manifest(tree, found)?;
-        return because("journal.jsonl is missing, or no file".to_owned());
+        return because("journal.jsonl is missing, or not a regular file".to_owned());
     }
     let bytes = match std::fs::read(tree.path("journal.jsonl")) {
         Ok(bytes) => bytes,
@@ -285,7 +292,7 @@ fn journal(tree: &Tree, found: &files::FolderContents) -> Result<Vec<Event>, NoE
         Ok(events) if matches!(events.first().map(|event| &event.kind), Some(EventKind::RunBegan(_))) => {
             Ok(events)
         }
-        Ok(_) => because("journal.jsonl does not begin with the beginning of a run".to_owned()),
+        Ok(_) => because("journal.jsonl does not begin with the event run-began".to_owned()),
         Err(UnreadableJournal::Schema(schema)) => Err(NoEvents::Schema(schema)),
         Err(error) => because(format!("journal.jsonl: {error}")),
     }

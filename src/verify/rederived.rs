@@ -63,12 +63,12 @@ fn what_jq_found(evidence: &Evidence, began: &Began, path: HealthPath) -> io::Re
         _ => b"",
     };
     if printed(evidence, outcome.stdout.as_ref())? != said {
-        let why = vec!["it printed something else than its exit status says".to_owned()];
+        let why = vec!["its output does not agree with its exit code".to_owned()];
         return Ok(Some(Point::new(Kind::Truth, format!("{step}: what jq found"), why)));
     }
     Ok(Some(match says_so {
         None if found => {
-            let what = format!("{step}: jq read the answer, and it is no JSON (RFC 8259)");
+            let what = format!("{step}: jq read the answer, but it is not JSON (RFC 8259)");
             Point::undecided(Kind::Truth, what)
         }
         Some(says_so) if says_so != found => {
@@ -77,7 +77,7 @@ fn what_jq_found(evidence: &Evidence, began: &Began, path: HealthPath) -> io::Re
                 format!("{step}: the answer {} say what it should", if found { "does" } else { "does not" });
             Point::new(Kind::Truth, what, vec![why])
         }
-        _ => Point::new(Kind::Truth, format!("{step}: the answer says what jq found in it"), Vec::new()),
+        _ => Point::new(Kind::Truth, format!("{step}: the answer agrees with jq"), Vec::new()),
     }))
 }
 

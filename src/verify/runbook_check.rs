@@ -12,18 +12,18 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Point>> {
     let Some(EventKind::RunbookRead { id, sha256, text }) = evidence.events.get(1).map(|event| &event.kind)
     else {
         if evidence.events.len() < 2 {
-            return Ok(vec![Point::open(Kind::Truth, "the run was ended before it had read its runbook")]);
+            return Ok(vec![Point::open(Kind::Truth, "the run ended before it recorded its runbook")]);
         }
         let found = vec!["journal.jsonl: the second event is not the runbook".to_owned()];
         return Ok(vec![Point::new(Kind::Truth, "the runbook", found)]);
     };
     let mut found = Vec::new();
     if evidence.events.iter().filter(|event| read(&event.kind)).count() > 1 {
-        found.push("journal.jsonl: it has two runbooks".to_owned());
+        found.push("journal.jsonl: it contains two runbooks".to_owned());
     }
     let is = sha256_of_bytes(text.as_bytes());
     if is != *sha256 {
-        found.push(format!("journal.jsonl: the document has the SHA-256 {is}, and not {sha256}"));
+        found.push(format!("journal.jsonl: the document has the SHA-256 {is}, not {sha256}"));
     }
     let run = &evidence.run;
     let named = run.began.as_ref().map(|(_, began)| &began.program.runbook);

@@ -30,7 +30,7 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
     }
     found.extend(conclusions(evidence, &shown)?);
     let what = format!(
-        "sightings of failing pods ({}) were shown, none more was, and each is judged by a look",
+        "sightings of failing pods ({}) are in the output, no other is, and each conclusion follows",
         sightings.len()
     );
     Ok(Point::new(Kind::Truth, what, found))
@@ -79,9 +79,7 @@ fn not_looked_into(evidence: &Evidence, shown: &[(StepId, PodRow)]) -> Vec<Strin
     let stopping = shown.iter().filter(|(_, row)| tracker.look(row, stop_on) != RowAction::None);
     let unseen =
         stopping.filter(|(_, row)| evidence.run.ended.is_some() && !seen.contains(row.name.as_str()));
-    unseen
-        .map(|(command, row)| format!("{command} printed {:?}, and nobody looked into it", row.text))
-        .collect()
+    unseen.map(|(command, row)| format!("{command} printed {:?}, but no event judges it", row.text)).collect()
 }
 
 /// Compares each conclusion with the read of the pod before it.
@@ -107,7 +105,7 @@ fn conclusions(evidence: &Evidence, shown: &[(StepId, PodRow)]) -> io::Result<Ve
                 };
                 if (&again.0, &again.1) != (conclusion, container) {
                     found.push(format!(
-                        "{}: what was concluded does not follow from the look at it",
+                        "{}: the conclusion does not follow from the read of the pod",
                         sighting.pod
                     ));
                 }

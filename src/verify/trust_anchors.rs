@@ -12,7 +12,7 @@ pub(super) fn checks(evidence: &Evidence, anchors: &TrustAnchors<'_>) -> Result<
 
 fn seal(evidence: &Evidence, seal: Option<&str>) -> Result<Option<Point>, CannotRead> {
     let Some(is) = evidence.seal()? else {
-        let found = || vec![format!("there is no {SUMS} it could be of")];
+        let found = || vec![format!("{SUMS} is missing")];
         return Ok(seal.map(|_| Point::new(Kind::Integrity, "the seal", found())));
     };
     Ok(Some(match seal {
@@ -20,7 +20,7 @@ fn seal(evidence: &Evidence, seal: Option<&str>) -> Result<Option<Point>, Cannot
             Point::new(Kind::Integrity, format!("the seal is {is}"), Vec::new())
         }
         Some(seal) => {
-            let found = vec![format!("{SUMS} has the hash {is}, and not {seal}")];
+            let found = vec![format!("{SUMS} has the hash {is}, not {seal}")];
             Point::new(Kind::Integrity, "the seal", found)
         }
         None => {
@@ -36,17 +36,20 @@ fn signature(evidence: &Evidence, signers: Option<&Signers<'_>>) -> Result<Optio
     let to_be_signed = run.began.as_ref().is_some_and(|(_, began)| began.options.sign_with.is_some());
     if !evidence.has(SIGNATURE) {
         let missing = signers.is_some() || to_be_signed && evidence.has(SUMS);
-        let why =
-            if to_be_signed { "though the run was to be signed" } else { "the run was not told to sign" };
+        let why = if to_be_signed {
+            "though the run was started with --sign-with"
+        } else {
+            "the run was started without --sign-with"
+        };
         return Ok(if missing { does_not(format!("there is no {SIGNATURE}: {why}")) } else { None });
     }
     let Some(signers) = signers else {
-        let what = format!("{SIGNATURE} is a signature: say with --signed-by whose it should be");
+        let what = format!("{SIGNATURE} is a signature: give the signer with --signed-by");
         return Ok(Some(Point::open(Kind::Integrity, what)));
     };
     match signature::signed_by(&signers.programs, evidence.tree.root(), signers.file, run.ended) {
         Ok(said) => Ok(Some(Point::new(Kind::Integrity, format!("signed: {said}"), Vec::new()))),
-        Err(SignatureError::Said(why)) => Ok(does_not(format!("{SIGNATURE} does not count: {why}"))),
+        Err(SignatureError::Said(why)) => Ok(does_not(format!("{SIGNATURE} is not valid: {why}"))),
         Err(error @ SignatureError::NotRun(_)) => Err(error.into()),
     }
 }

@@ -37,7 +37,7 @@ fn an_api_server_that_hangs_in_mid_rollout_is_a_stop_that_says_what_is_not_known
         UnderWay::start(real(scenario("rollout-timeout").unwrap()), &["run", "-v", "--rollout-timeout=15s"]);
     let run = run.until("rollout status deployment/dpp-api").until("Waiting for deployment");
     run.staging.cluster.signal(Program::ApiServer, "STOP").unwrap();
-    let ran = run.ends().exits(1).says("STOP by rule 1").says("not known: the pods could not be looked at");
+    let ran = run.ends().exits(1).says("STOP by rule 1").says("not known: the pods could not be read");
     assert_nothing_left(ran.staging.folder.path());
 }
 
@@ -47,7 +47,7 @@ fn a_watch_that_is_blind_while_the_checks_pass_is_no_pass() {
     let slow = healthy().answer("/pricing/ssot.json", Answer::slow(Duration::from_secs(9)));
     let run = UnderWay::start(real(slow), &["run", "-v"]).until("/health");
     run.staging.cluster.signal(Program::ApiServer, "STOP").unwrap();
-    let ran = run.ends().exits(4).says("INCOMPLETE").says("the pods could not be seen at the end");
+    let ran = run.ends().exits(4).says("INCOMPLETE").says("the pods could not be listed at the end");
     assert_eq!(ran.manifest()["verdict"], "incomplete");
     assert_nothing_left(ran.staging.folder.path());
 }

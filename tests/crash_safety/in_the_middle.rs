@@ -21,7 +21,7 @@ fn answering(path: &'static str, answer: Answer) -> Staging {
     Staging::on(scenario("healthy").unwrap().answer(path, answer))
 }
 
-const NOT_KNOWN: &str = "k8s/api-deployment.yaml: its apply was begun, and how it ended is not known";
+const NOT_KNOWN: &str = "k8s/api-deployment.yaml: its apply was started, and its end was not recorded";
 const ALL: &str = "k8s/api-deployment.yaml was applied; k8s/worker-deployment.yaml was applied; k8s/reaper-deployment.yaml was applied";
 
 /// A staging, the words with which a command is in the middle, and what the next start says of the run.
@@ -63,8 +63,8 @@ fn a_run_that_is_killed_in_the_middle_of_a_command_leaves_what_is_true() {
         let kept = files_below(&killed);
         std::fs::rename(&killed, root(&ran.staging).join("20260101")).unwrap();
         let next = ran.staging.with("STAGING_CONTEXT", "unknown").run().exits(2);
-        let next = next.says(&format!("kept in 20260101) did not come to its end: {changed}\n"));
+        let next = next.says(&format!("kept in 20260101) did not finish: {changed}\n"));
         assert_eq!(next.manifest()["previous_run"]["dir"], "20260101");
-        assert!(files_below(&root(&next.staging).join("20260101")) == kept, "{words}: it is not what it was");
+        assert!(files_below(&root(&next.staging).join("20260101")) == kept, "{words}: it was altered");
     });
 }

@@ -17,7 +17,9 @@ fn expected(record: &RunState) -> Vec<String> {
     let begun = applies.into_iter().filter_map(|(id, name)| {
         let command = record.commands.iter().find(|command| command.intent.id.to_string() == id)?;
         Some(match &command.outcome {
-            None => format!("k8s/{name}-deployment.yaml: its apply was begun, and how it ended is not known"),
+            None => {
+                format!("k8s/{name}-deployment.yaml: its apply was started, and its end was not recorded")
+            }
             Some(outcome) => {
                 assert!(outcome.succeeded());
                 format!("k8s/{name}-deployment.yaml was applied")
@@ -49,7 +51,7 @@ fn killed_at(n: u32) -> bool {
     let kept = std::fs::read(killed.join("journal.jsonl")).unwrap();
 
     let next = staging.with("STAGING_CONTEXT", "unknown").run().exits(2);
-    let next = next.says(&format!("did not come to its end: {}", expected(&record).join("; ")));
+    let next = next.says(&format!("did not finish: {}", expected(&record).join("; ")));
     assert_eq!(std::fs::read(folder(&next.staging, true).join("journal.jsonl")).unwrap(), kept);
     true
 }
@@ -86,7 +88,7 @@ fn killed_at_replacement(n: u32) -> bool {
     let found: Vec<&String> = verified.checks.iter().flat_map(|check| &check.found).collect();
     let ended = RunState::of(&events(&folder)).ended.is_some();
     let unsealed =
-        "SHA256SUMS is missing, though the run ended: taken away, or it was killed just before".to_owned();
+        "SHA256SUMS is missing, though the run ended: it was removed, or the run was killed just before it wrote them".to_owned();
     assert_eq!(found, if ended { vec![&unsealed] } else { Vec::new() }, "killed at {n}");
     true
 }

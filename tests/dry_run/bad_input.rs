@@ -88,7 +88,7 @@ fn a_secret_that_is_a_part_of_what_evidence_has_to_name() {
 #[test]
 fn a_secret_that_is_there_once_the_placeholders_are_filled_in() {
     let staging = Staging::of("healthy").remembering().with("DB_PASSWORD", "dpp-api:v0.4");
-    let why = "k8s/api-deployment.yaml holds the value of DB_PASSWORD, which evidence must not keep";
+    let why = "k8s/api-deployment.yaml contains the value of DB_PASSWORD, which must not become evidence";
     refused(staging.with("STAGING_REDACT", "DB_PASSWORD"), &[why]).changed_nothing();
 }
 
@@ -234,7 +234,7 @@ fn a_cluster_scoped_manifest() {
 fn an_empty_manifest() {
     let staging =
         Staging::of("healthy").manifest("api-deployment.yaml", |_| "# to be written\n---\n".to_owned());
-    refused(staging, &["k8s/api-deployment.yaml holds nothing to apply"]);
+    refused(staging, &["k8s/api-deployment.yaml contains nothing to apply"]);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_manifest_that_is_not_yaml() {
 fn a_manifest_with_a_secret_is_not_even_copied() {
     let secret = "---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: dpp\n  namespace: dpp-staging\nstringData:\n  password: hunter22\n";
     let staging = Staging::of("healthy").manifest("api-deployment.yaml", |text| text + secret);
-    let ran = refused(staging, &["k8s/api-deployment.yaml holds a Secret", "--keep-secrets"]);
+    let ran = refused(staging, &["k8s/api-deployment.yaml contains a Secret", "--keep-secrets"]);
     let found = Command::new("grep").args(["-r", "hunter22"]).arg(ran.evidence()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&found.stdout), "");
 }
@@ -278,7 +278,7 @@ fn a_placeholder_that_is_left() {
 fn a_placeholder_whose_input_is_unset() {
     refused(
         without(&["AWS_ACCOUNT_ID"]),
-        &["k8s/api-deployment.yaml holds ${AWS_ACCOUNT_ID}, and AWS_ACCOUNT_ID is not set"],
+        &["k8s/api-deployment.yaml contains ${AWS_ACCOUNT_ID}, and AWS_ACCOUNT_ID is not set"],
     );
 }
 
@@ -287,7 +287,7 @@ fn a_manifest_without_the_deployment_it_should_hold() {
     let staging = Staging::of("healthy").manifest("api-deployment.yaml", |_| {
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: dpp-api, namespace: dpp-staging}\n".to_owned()
     });
-    refused(staging, &["k8s/api-deployment.yaml holds no Deployment dpp-api"]);
+    refused(staging, &["k8s/api-deployment.yaml contains no Deployment dpp-api"]);
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn an_api_that_answers_html_where_json_is_expected() {
         .exits(0);
     assert_eq!(ran.manifest()["verdict"], "shortfall");
     assert_eq!(ran.criterion("health-body"), "not met");
-    ran.says("no JSON to judge");
+    ran.says("the answer is not JSON");
 }
 
 #[test]

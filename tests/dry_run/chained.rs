@@ -44,7 +44,7 @@ fn the_chain_of_runs_is_walked_over_days_and_a_gap_is_found() {
     assert!(status == Some(1) && said.contains("a gap"), "{said}");
     assert_eq!(verify(&root.join("none"), &["--chain"]).0, Some(2));
     let (status, said) = verify(&root.join("20260102"), &["--chain"]);
-    assert!(status == Some(2) && said.contains("20260102 holds no run"), "{said}");
+    assert!(status == Some(2) && said.contains("20260102 contains no run"), "{said}");
 }
 
 #[test]

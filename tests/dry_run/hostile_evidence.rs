@@ -41,23 +41,25 @@ fn a_value_that_no_input_takes_reaches_neither_sed_nor_curl() {
         let (before, rest) = line.split_once(r#""metrics_url":""#).unwrap();
         format!(r#"{before}"metrics_url":"-K.{}"#, &rest[rest.find('"').unwrap()..])
     };
-    let older = |line: String| line.replace(r#""version":"0.1.0""#, r#""version":"0.0.9""#);
+    let older = |line: String| line.replace(r#""version":"0.2.0""#, r#""version":"0.0.9""#);
     let staging = Staging::of("healthy").remembering();
     let is_refused = |name: &str, edit: &dyn Fn(&str) -> String| {
         let moved = forged(ran, began, edit);
-        moved.does_not_hold(&format!("no run is given this: {name} "));
-        let _told = replayed(&staging, &moved.path("."), &[]).exits(2).says("is not as its run left it");
+        moved.does_not_hold(&format!("no run accepts this: {name} "));
+        let _told =
+            replayed(&staging, &moved.path("."), &[]).exits(2).says("`verify` does not report HOLDS for ");
         // What the evidence says of the program's version changes nothing about that.
         let moved = forged(ran, began, |line| older(edit(line)));
-        moved.does_not_hold(&format!("no run is given this: {name} "));
+        moved.does_not_hold(&format!("no run accepts this: {name} "));
         let _told = replayed(&staging, &moved.path("."), &[]).exits(2);
     };
     is_refused("AWS_ACCOUNT_ID", &account);
     is_refused("STAGING_METRICS_URL", &metrics);
     let url = &ran.staging.environment["STAGING_METRICS_URL"];
-    let version = |text: &str| text.replace(r#""version": "0.1.0""#, r#""version": "0.0.9""#);
+    let version = |text: &str| text.replace(r#""version": "0.2.0""#, r#""version": "0.0.9""#);
     let moved = rewritten(ran, |text| version(&older(text.replace(url, "-K."))));
-    let _told = replayed(&staging, &moved.path("."), &[]).exits(2).says("is not as its run left it");
+    let _told =
+        replayed(&staging, &moved.path("."), &[]).exits(2).says("`verify` does not report HOLDS for ");
     assert!(!touched.exists());
     assert!(staging.cluster.requests().is_empty());
 }
@@ -69,7 +71,7 @@ fn the_key_is_sent_nowhere_else_whatever_the_journal_says_of_it() {
     let catcher = format!("http://{}", ours.local_addr().unwrap());
     let url = ran.staging.environment["STAGING_BASE_URL"].clone();
     let moved = rewritten(&ran, |text| text.replace(&url, &catcher).replace(r#","reads_key":true"#, ""));
-    moved.does_not_hold("check.10 is no command of the runbook");
+    moved.does_not_hold("check.10 is not a command of the runbook");
     let told = replayed(&ran.staging, &moved.path("."), &[]).exits(2);
     ours.set_nonblocking(true).unwrap();
     assert!(ours.accept().is_err(), "nobody came: {}", told.said);
@@ -87,7 +89,7 @@ fn a_kubeconfig_that_names_the_cluster_and_its_user_otherwise_will_do() {
     std::fs::write(&kubeconfig, "apiVersion: v1\nkind: Config\n").unwrap();
     let _told = replayed(&ran.staging, &ran.evidence(), &[])
         .exits(2)
-        .says("the run's context \"team's staging\" could not be read in the kubeconfig here: error: cannot locate context team's staging")
+        .says("the run's context \"team's staging\" could not be read from this kubeconfig: error: cannot locate context team's staging")
         .says("kubectl config get-contexts -o name");
 }
 
@@ -199,7 +201,7 @@ fn what_the_run_took_out_is_taken_out_again_or_nothing_is_run() {
     let staging = ran.staging.with("STAGING_REDACT", "");
     let _told = replayed(&staging, &evidence, &[])
         .exits(2)
-        .says("the run took the value of DB_PASSWORD out of what it kept")
+        .says("the run redacted the value of DB_PASSWORD, which is not known here")
         .says("name it in STAGING_REDACT");
     assert!(staging.cluster.requests().is_empty());
     let staging = staging.with("STAGING_REDACT", "DB_PASSWORD");

@@ -8,6 +8,7 @@ mod attested;
 mod bad_input;
 mod chained;
 mod cmd_txt;
+mod edited_runbook;
 mod faults;
 mod hostile_evidence;
 #[path = "../support/page.rs"]
@@ -19,4 +20,5 @@ mod signed;
 #[path = "../support/mod.rs"]
 mod support;
 mod verified;
+mod verified_format;
 mod verify_accepts;

@@ -131,7 +131,7 @@ fn changes_are_run_again_on_the_runs_context_and_namespace_alone() {
     let _told = then
         .replayed(&["--include-changes", "--context=another"])
         .exits(2)
-        .says("the run was on the context \"team's staging\", and not on \"another\"");
+        .says("the run used the context \"team's staging\", not \"another\"");
     assert!(then.ran.staging.cluster.requests().is_empty());
 
     then.later(&["delete", "service", "dpp-api"]);
@@ -164,8 +164,9 @@ fn what_can_not_be_compared_is_refused_and_nothing_is_run() {
     let staging = &then.ran.staging;
     let _told = replayed(staging, &moved.path("").join("."), &[])
         .exits(2)
-        .says("is not as its run left it.\nSee where: staging-dry-run verify ");
-    let _told = replayed(staging, &moved.path("none"), &[]).exits(2).says("is no folder");
+        .says("`verify` does not report HOLDS for ")
+        .says(".\nSee why: staging-dry-run verify ");
+    let _told = replayed(staging, &moved.path("none"), &[]).exits(2).says("is not a directory");
     let empty = tempfile::tempdir().unwrap();
     let _told = replayed(staging, empty.path(), &[]).exits(2).says("it is not the evidence of a run");
     let within = then.evidence.join("now");
@@ -210,10 +211,12 @@ fn a_cluster_that_answers_no_more_is_told_once() {
     let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
     moved_to(&then.ran.staging, nobody);
     let refused = format!(
-        "Refused: the cluster of context \"team's staging\" gives no answer here: The connection to the server {nobody} was refused - did you specify the right host or port?"
+        "Refused: the cluster of context \"team's staging\" does not answer: The connection to the server {nobody} was refused - did you specify the right host or port?"
     );
-    let or =
-        format!("\nTry where it does, or without it: staging-dry-run verify {}", then.evidence.display());
+    let or = format!(
+        "\nTry again where it does, or verify offline: staging-dry-run verify {}",
+        then.evidence.display()
+    );
     let told = then.replayed(&[]).exits(2).says(&refused).says(&or);
     assert!(!told.said.contains("CHANGED"), "{}", told.said);
     assert!(!told.folder.path().join("new/now").exists(), "it is in the way of the next try");

@@ -50,9 +50,9 @@ fn the_signature_is_checked_by_ssh_keygen_and_by_verify() {
             assert!(status == Some(0) && said.contains("signed: Good \"file\" signature for "), "{said}");
         }
         let (status, said) = by(&theirs.with_extension("pub"));
-        assert!(status == Some(1) && said.contains("SHA256SUMS.sig does not count: "), "{said}");
+        assert!(status == Some(1) && said.contains("SHA256SUMS.sig is not valid: "), "{said}");
         let (status, said) = verify(&moved.path(""), &[]);
-        assert!(status == Some(0) && said.contains("say with --signed-by whose it should be"), "{said}");
+        assert!(status == Some(0) && said.contains("give the signer with --signed-by"), "{said}");
         let (status, said) = by(&keys.path().join("none"));
         assert!(
             status == Some(2) && said.contains("--signed-by: ") && said.contains("Give a public key"),
@@ -64,7 +64,7 @@ fn the_signature_is_checked_by_ssh_keygen_and_by_verify() {
         let (status, said) = by(&allowed);
         assert!(status == Some(1) && said.contains("incorrect signature"), "{said}");
         std::fs::remove_file(moved.path("SHA256SUMS.sig")).unwrap();
-        moved.does_not_hold("there is no SHA256SUMS.sig: though the run was to be signed");
+        moved.does_not_hold("there is no SHA256SUMS.sig: though the run was started with --sign-with");
     }
 }
 
@@ -74,7 +74,7 @@ fn one_that_was_not_to_be_signed_has_no_signature_to_check() {
     let ours = key(keys.path(), "ours", "").with_extension("pub");
     let ran = scenario_ran("healthy");
     let (status, said) = verify(&ran.evidence(), &["--signed-by", text(&ours)]);
-    assert!(status == Some(1) && said.contains("the run was not told to sign"), "{said}");
+    assert!(status == Some(1) && said.contains("the run was started without --sign-with"), "{said}");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_key_that_does_not_sign_is_refused_before_anything_is_run() {
     let locked = key(keys.path(), "locked", "a passphrase");
     for (key, why) in [(locked, "passphrase"), (keys.path().join("none"), "No such file or directory")] {
         let staging = Staging::of("healthy").remembering().option(&format!("--sign-with={}", text(&key)));
-        let ran = staging.run().exits(2).says("signs nothing: ").says(why).says("ssh-add -L");
+        let ran = staging.run().exits(2).says("can't sign: ").says(why).says("ssh-add -L");
         assert!(ran.staging.cluster.requests().is_empty());
     }
     let staging = Staging::of("healthy").remembering().option("--sign-with=key");

@@ -128,7 +128,7 @@ fn one_that_leaves_something_holding_its_output_is_not_waited_for() {
     assert_eq!((tried.ended.exit, tried.ended.by), (vec![6], EndedBy::HeldPipes));
     assert_eq!(
         tried.ended.note.unwrap(),
-        "it left a process running that held its output open, and that was ended"
+        "it left a process running that kept its output open, and that process was ended"
     );
     assert!(tried.ended.duration < SOON);
     assert_gone(&tried.out);
@@ -154,7 +154,7 @@ fn what_left_its_group_is_abandoned_and_told() {
     let stages = bash("setsid sleep 1000 & echo $!; exit 0");
     let tried = tried(&Command { grace: SHORT, ..command(&stages) }, &[]);
     assert_eq!((tried.ended.exit, tried.ended.by), (vec![0], EndedBy::HeldPipes));
-    assert!(tried.ended.note.unwrap().ends_with("what was kept may be short"));
+    assert!(tried.ended.note.unwrap().ends_with("the recorded output may be incomplete"));
     assert!(tried.ended.duration < SOON);
     let pid = tried.out.trim().parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();

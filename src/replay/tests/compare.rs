@@ -183,7 +183,7 @@ fn a_command_that_ended_otherwise_changed() {
     // It failed then, too: what it said is no reason.
     assert_came("status.after", fails("no\n"), fails("not\n"), Drift, &["- no", "+ not"]);
     let ended = Ran { exit: 143, by: EndedBy::Deadline, ..RAN };
-    assert_came("status.after", RAN, ended, Changed, &["- exit 0", "+ had to be ended"]);
+    assert_came("status.after", RAN, ended, Changed, &["- exit 0", "+ ended by the program"]);
     assert_came("status.after", ended, Ran { exit: 137, ..ended }, Same, &[]);
     let held = Ran { by: EndedBy::HeldPipes, ..RAN };
     assert_came("status.after", RAN, held, Same, &[]);
@@ -250,7 +250,7 @@ fn a_pod_that_is_gone_is_drift() {
 
 #[test]
 fn what_showed_the_cluster_before_the_change_is_drift() {
-    let why = "it showed what the run went on to change";
+    let why = "it shows a state that the run changed afterwards";
     for id in ["status.before", "objects.before", "objects.applied", "watch.pods", "list.pods", "confirm.pod"]
     {
         let drift = compared(id, out("then\n"), out("now\n"));

@@ -8,7 +8,7 @@ use crate::facts::rollout::Ending;
 use crate::fixture::{self, Build, at, events, runbook, step};
 
 const POD: &str = "dpp-api-7d9c-aaaaa";
-const MAY_MEND: &str = "it was failing before the deploy, which may mend it";
+const MAY_MEND: &str = "it was failing before the deploy, which may fix it";
 
 fn sighting() -> Sighting {
     let line = format!("{POD}   0/1   CrashLoopBackOff   2   2s");

@@ -53,11 +53,10 @@ fn succeeds<'e>(events: &'e mut Events, id: &str) -> &'e mut Events {
 }
 
 const INSTALL: &str = "install a newer one: https://kubernetes.io/docs/tasks/tools/#kubectl";
-const BY_HAND: &str =
-    "try it by hand, and log in first if it asks to: kubectl --context=\"staging-cluster\" get namespaces";
+const BY_HAND: &str = "try it by hand, and log in first if it asks you to: kubectl --context=\"staging-cluster\" get namespaces";
 const CAN_I: &str =
     "ask the cluster's administrator for it; check with: kubectl auth can-i get pods -n dpp-staging";
-const MANIFESTS: &str = "name the folder of the manifests with --manifests DIR (default k8s)";
+const MANIFESTS: &str = "give the directory of the manifests: --manifests DIR (default k8s)";
 const MOVE_IT: &str =
     "move it to a file the run does not apply, or give --keep-secrets to keep its bytes as evidence";
 const SECRET_REF: &str = "have the pod read it from a Secret of the cluster: env.valueFrom.secretKeyRef";
@@ -74,7 +73,7 @@ const TOOLS_AND_ACCESS: &[Row] = &[
         guard: "guard-kubectl",
         passes: |run| kubectl(found_at(found_at(run, "jq"), "kubectl"), Some((2, 0))),
         refused: |run| kubectl(found_at(found_at(run, "jq"), "kubectl"), None),
-        found: "kubectl at /usr/local/bin/kubectl is of no version it would tell: the runbook needs 1.27 or newer",
+        found: "kubectl at /usr/local/bin/kubectl reports no version: the runbook needs 1.27 or newer",
         next: INSTALL,
     },
     Row {
@@ -82,20 +81,20 @@ const TOOLS_AND_ACCESS: &[Row] = &[
         passes: |run| succeeds(run, "context"),
         refused: |run| run.fails("context", "error: context was not found"),
         found: "STAGING_CONTEXT is \"staging-cluster\": kubectl doesn't know it (error: context was not found)",
-        next: "see which there are: kubectl config get-contexts -o name",
+        next: "list the contexts: kubectl config get-contexts -o name",
     },
     Row {
         guard: "guard-context",
         passes: |run| run.ended_by("context", EndedBy::StagingDryRun, None),
         refused: |run| run.ended_by("context", EndedBy::AskedForTerminal, None),
-        found: "kubectl could not be asked about the context \"staging-cluster\": it asked for the terminal: log in first, then run again",
+        found: "kubectl could not be asked for the context \"staging-cluster\": it asked for the terminal: log in first, then run again",
         next: BY_HAND,
     },
     Row {
         guard: "guard-access",
         passes: |run| succeeds(run, "namespaces"),
         refused: |run| run.ended_by("namespaces", EndedBy::Deadline, Some("dial tcp")),
-        found: "the cluster of context \"staging-cluster\" could not be asked for its namespaces: it gave no answer in time and was ended; it had said: dial tcp",
+        found: "the cluster of context \"staging-cluster\" could not be asked for its namespaces: it gave no answer in time and was ended; its error was: dial tcp",
         next: BY_HAND,
     },
     Row {
@@ -109,14 +108,14 @@ const TOOLS_AND_ACCESS: &[Row] = &[
         guard: "guard-access",
         passes: |run| succeeds(run, "status.before"),
         refused: |run| run.starts("status.before", Effect::Reads).ends("status.before", &[1], None),
-        found: "Deployments, pods and services of namespace dpp-staging could not be listed: it said nothing",
+        found: "Deployments, pods and services of namespace dpp-staging could not be listed: it printed no error",
         next: "ask the cluster's administrator for list on deployments.apps, pods and services there",
     },
     Row {
         guard: "guard-permissions",
         passes: |run| succeeds(run, "uids"),
         refused: |run| run.fails("uids", "Error from server (Forbidden)"),
-        found: "the uid of kube-system, which tells this cluster from others, could not be read: Error from server (Forbidden)",
+        found: "the UID of kube-system, which identifies the cluster, could not be read: Error from server (Forbidden)",
         next: "ask the cluster's administrator for get on the namespace kube-system by name",
     },
     Row {
@@ -137,7 +136,7 @@ const TOOLS_AND_ACCESS: &[Row] = &[
         guard: "guard-permissions",
         passes: |run| asked(run, Some(true)),
         refused: |run| asked(run, None),
-        found: "kubectl auth can-i get pods -n dpp-staging: neither yes nor no, needed for stop rule 2",
+        found: "kubectl auth can-i get pods -n dpp-staging: it printed neither yes nor no, needed for stop rule 2",
         next: CAN_I,
     },
     Row {
@@ -161,7 +160,7 @@ const MANIFEST_ROWS: &[Row] = &[
         guard: "guard-manifest",
         passes: |run| run.manifest(|_| ()),
         refused: |run| run.manifest(|manifest| manifest.blank = true),
-        found: "k8s/api-deployment.yaml holds nothing to apply",
+        found: "k8s/api-deployment.yaml contains nothing to apply",
         next: "put the Deployment dpp-api into it",
     },
     Row {
@@ -171,7 +170,7 @@ const MANIFEST_ROWS: &[Row] = &[
                 .manifest(|manifest| manifest.holds_secret = true)
         },
         refused: |run| run.manifest(|manifest| manifest.holds_secret = true),
-        found: "k8s/api-deployment.yaml holds a Secret, and evidence would keep it",
+        found: "k8s/api-deployment.yaml contains a Secret, which would become evidence",
         next: MOVE_IT,
     },
     Row {
@@ -183,7 +182,7 @@ const MANIFEST_ROWS: &[Row] = &[
                 ("Secret", Some("dpp-staging"), "key"),
             ])
         },
-        found: "k8s/api-deployment.yaml holds a Secret, and evidence would keep it",
+        found: "k8s/api-deployment.yaml contains a Secret, which would become evidence",
         next: MOVE_IT,
     },
     Row {
@@ -197,21 +196,21 @@ const MANIFEST_ROWS: &[Row] = &[
                 "key",
             )])
         },
-        found: "k8s/api-deployment.yaml holds a Secret, and evidence would keep it",
+        found: "k8s/api-deployment.yaml contains a Secret, which would become evidence",
         next: MOVE_IT,
     },
     Row {
         guard: "guard-named-value",
         passes: |run| run.manifest(|_| ()),
         refused: |run| run.manifest(|manifest| manifest.holds_named = vec!["STAGING_API_KEY".into()]),
-        found: "k8s/api-deployment.yaml holds the value of STAGING_API_KEY, which evidence must not keep",
+        found: "k8s/api-deployment.yaml contains the value of STAGING_API_KEY, which must not become evidence",
         next: SECRET_REF,
     },
     Row {
         guard: "guard-named-value",
         passes: |run| rendered(run, &[]),
         refused: |run| rendered(run, &["TOKEN", "OTHER", "TOKEN"]),
-        found: "k8s/api-deployment.yaml holds the value of OTHER and TOKEN, which evidence must not keep",
+        found: "k8s/api-deployment.yaml contains the value of OTHER and TOKEN, which must not become evidence",
         next: SECRET_REF,
     },
     Row {
@@ -221,7 +220,7 @@ const MANIFEST_ROWS: &[Row] = &[
             run.began(|began| began.target.aws_account_id = None)
                 .manifest(|manifest| manifest.placeholders = vec!["AWS_ACCOUNT_ID".into()])
         },
-        found: "k8s/api-deployment.yaml holds ${AWS_ACCOUNT_ID}, and AWS_ACCOUNT_ID is not set",
+        found: "k8s/api-deployment.yaml contains ${AWS_ACCOUNT_ID}, and AWS_ACCOUNT_ID is not set",
         next: "export AWS_ACCOUNT_ID=\"123456789012\"; find it: aws sts get-caller-identity --query Account --output text",
     },
     Row {
@@ -282,14 +281,14 @@ const LANDING_ROWS: &[Row] = &[
         guard: "guard-deployment",
         passes: |run| run.lands(&[("Deployment", Some("dpp-staging"), "dpp-api")]),
         refused: |run| run.lands(&[("Deployment", Some("dpp-staging"), "api")]),
-        found: "k8s/api-deployment.yaml holds no Deployment dpp-api",
+        found: "k8s/api-deployment.yaml contains no Deployment dpp-api",
         next: "step 3 of the runbook waits for it by this name: put it there",
     },
     Row {
         guard: "guard-deployment",
         passes: |run| run.lands(&[("Deployment", Some("dpp-staging"), "dpp-api")]),
         refused: |run| run.lands(&[("StatefulSet", Some("dpp-staging"), "dpp-api")]),
-        found: "k8s/api-deployment.yaml holds no Deployment dpp-api",
+        found: "k8s/api-deployment.yaml contains no Deployment dpp-api",
         next: "step 3 of the runbook waits for it by this name: put it there",
     },
     Row {
@@ -297,14 +296,14 @@ const LANDING_ROWS: &[Row] = &[
         passes: |run| succeeds(run, "use-context"),
         refused: |run| run.fails("use-context", "error: open /kube/config.lock"),
         found: "kubectl config use-context failed: error: open /kube/config.lock",
-        next: "nothing was applied; see deploy/stderr.log",
+        next: "nothing was applied; list the contexts: kubectl config get-contexts; the full error is in deploy/stderr.log",
     },
     Row {
         guard: "guard-use-context",
         passes: |run| run.ended_by("use-context", EndedBy::StagingDryRun, None),
         refused: |run| run.ended_by("use-context", EndedBy::OutputNotKept, None),
-        found: "kubectl config use-context failed: what it printed could not be kept",
-        next: "nothing was applied; see deploy/stderr.log",
+        found: "kubectl config use-context failed: its output could not be stored",
+        next: "nothing was applied; list the contexts: kubectl config get-contexts; the full error is in deploy/stderr.log",
     },
 ];
 

@@ -92,13 +92,27 @@ const ROLLOUT_ROWS: &[Row] = &[
     },
     Row {
         rule: 1,
+        goes_on: |run| applies(run, &[1, 0, 0, 0], EndedBy::StagingDryRun, None),
+        stops: |run| applies(run, &[1, 0, 0, 0], EndedBy::Itself, Some("cat: Permission denied")),
+        saw: || Observation {
+            line: Some("cat: Permission denied".into()),
+            ..saw(
+                300,
+                "apply.api",
+                "the apply of k8s/api-deployment.yaml: cat exited 1: cat: Permission denied",
+                EVERY_APPLY,
+            )
+        },
+    },
+    Row {
+        rule: 1,
         goes_on: |run| applies(run, &[0, 0, 0, 1], EndedBy::Deadline, None),
         stops: |run| applies(run, &[0, 0, 0, 1], EndedBy::HeldPipes, None),
         saw: || {
             saw(
                 300,
                 "apply.api",
-                "kubectl apply of k8s/api-deployment.yaml exited 1: it said nothing",
+                "kubectl apply of k8s/api-deployment.yaml exited 1: it printed no error",
                 EVERY_APPLY,
             )
         },

@@ -44,7 +44,7 @@ fn each_run_names_the_one_before() {
 
     // One that was taken away leaves a gap, and one that was there before it has no successor.
     fs_err::remove_dir_all(root.join("20261124")).unwrap();
-    let gap = format!("a gap: it names run before, and no folder has the manifest with the hash {second}");
+    let gap = format!("a gap: it names run before, but no directory has the manifest with the hash {second}");
     let orphan = ("20261123", "no run names it as the one before");
     assert_checks(root, &[("20261124.2 · run run-20261124.2", &gap), orphan]);
     assert_eq!(chain(root).unwrap().conclusion(), VerifyOutcome::DoesNotHold);
@@ -67,7 +67,7 @@ fn a_manifest_that_was_altered_or_copied_is_found() {
     let first = run(root, "20261123", None);
     run(root, "20261124", Some(("20261123", Some(&first))));
     put(root, "20261123/manifest.json", b"{\"run_id\":\"other\"}");
-    let gap = format!("a gap: it names run before, and no folder has the manifest with the hash {first}");
+    let gap = format!("a gap: it names run before, but no directory has the manifest with the hash {first}");
     let orphan = ("20261123", "no run names it as the one before");
     assert_checks(root, &[("20261124 · run run-20261124", &gap), orphan]);
 

@@ -8,7 +8,7 @@ use crate::runbook::Phase;
 
 const OURS: &str = "commands are the runbook's, with the run's own values";
 const NO_COMMAND: &str =
-    "use-context is no command of the runbook: kubectl config use-context staging-cluster";
+    "use-context is not a command of the runbook: kubectl config use-context staging-cluster";
 
 fn intent(folder: &mut Folder, id: &str, change: impl Fn(&mut Intent)) {
     let id = step(id);
@@ -29,7 +29,7 @@ fn a_command_that_is_not_the_runbook_s_is_found() {
             alter: |folder| intent(folder, "use-context", |intent| intent.text.push_str(" # or not")),
             found: &[(
                 OURS,
-                "use-context is no command of the runbook: kubectl config use-context staging-cluster # or not",
+                "use-context is not a command of the runbook: kubectl config use-context staging-cluster # or not",
             )],
         },
         Row {
@@ -57,12 +57,12 @@ fn a_command_that_is_not_the_runbook_s_is_found() {
         Row {
             case: "more exit statuses than stages",
             alter: |folder| _ = folder.events.outcome("use-context", |outcome| outcome.exit = vec![0, 0]),
-            found: &[(OURS, "use-context: it has 2 exit statuses, and 1 stages")],
+            found: &[(OURS, "use-context: it has 2 exit codes, but 1 stage")],
         },
         Row {
             case: "no exit status, though it ended by itself",
             alter: |folder| _ = folder.events.outcome("latency.health", |outcome| outcome.exit.clear()),
-            found: &[(OURS, "latency.health: it has 0 exit statuses, and 1 stages")],
+            found: &[(OURS, "latency.health: it has 0 exit codes, but 1 stage")],
         },
         Row {
             case: "near: none of one that we ended",
@@ -89,7 +89,7 @@ fn output_that_is_kept_elsewhere_is_found() {
         let mut folder = honest();
         moved(&mut folder, id, is_stdout, from);
         folder.close();
-        let message = format!("{id}: what it printed is not where it is kept");
+        let message = format!("{id}: its output is not in its file");
         assert_found(id, &folder.report(), &[(OURS, &message)]);
     }
 }
@@ -106,7 +106,9 @@ fn a_name_that_no_pod_has_is_found() {
         folder.close();
         let found = found(&folder.report());
         assert_eq!(found.is_empty(), may_be, "{name:?}: {found:?}");
-        assert!(found.iter().all(|(_, found)| found.starts_with("dump.logs is no command of the runbook: ")));
+        assert!(
+            found.iter().all(|(_, found)| found.starts_with("dump.logs is not a command of the runbook: "))
+        );
     }
 }
 
@@ -121,9 +123,9 @@ fn values_that_no_run_is_given_are_found() {
     assert_eq!(begun(|_| ()), [""; 0]);
     let timeout =
         begun(|folder| _ = folder.events.began(|began| began.options.rollout_timeout = "soon".into()));
-    assert_eq!(timeout, ["no run is given this: --rollout-timeout soon"]);
+    assert_eq!(timeout, ["no run accepts this: --rollout-timeout soon"]);
     let namespace =
         begun(|folder| _ = folder.events.began(|began| began.target.namespace = "Bad_Name".into()));
     assert_eq!(namespace.len(), 1);
-    assert!(namespace[0].starts_with("no run is given this: STAGING_NAMESPACE "), "{namespace:?}");
+    assert!(namespace[0].starts_with("no run accepts this: STAGING_NAMESPACE "), "{namespace:?}");
 }

@@ -41,13 +41,13 @@ fn interrupt(folder: &mut Folder) {
 
 const FACTS: &str = "facts follow from what the commands printed";
 const BYTES: &str = "each byte of an output belongs to one command";
-const MANIFESTS: &str = "the manifests are those that were read";
-const ANSWERED: &str = "/health and /readyz answered as is said";
+const MANIFESTS: &str = "the manifests are the ones that were read";
+const ANSWERED: &str = "/health and /readyz answered as recorded";
 const INPUT: &str = "inputs/k8s/api-deployment.yaml";
 
 #[test]
 fn a_fact_that_does_not_follow_is_found() {
-    const NOT_SAID: &str = "version.kubectl: the journal does not say what it printed";
+    const NOT_SAID: &str = "version.kubectl: the journal lacks what follows from its output";
     assert_rows(&[
         Row {
             case: "another version",
@@ -64,7 +64,7 @@ fn a_fact_that_does_not_follow_is_found() {
                 (FACTS, NOT_SAID),
                 (
                     FACTS,
-                    "the journal says what nothing printed: {\"event\":\"tool-version\",\"name\":\"kubectl\",\"version\":\"v1.33.0\",\"numbers\":[1,32]}",
+                    "the journal has what follows from no output: {\"event\":\"tool-version\",\"name\":\"kubectl\",\"version\":\"v1.33.0\",\"numbers\":[1,32]}",
                 ),
             ],
         },
@@ -98,7 +98,7 @@ fn a_fact_that_does_not_follow_is_found() {
                     .events
                     .outcome("confirm.pod", |outcome| outcome.first_error = Some("(NotFound)".into()));
             },
-            found: &[(FACTS, "confirm.pod: it did not say Some(\"(NotFound)\")")],
+            found: &[(FACTS, "confirm.pod: its first error is not Some(\"(NotFound)\")")],
         },
         Row {
             case: "near: of one that succeeded nothing is told",
@@ -158,7 +158,10 @@ fn a_fact_of_each_kind_that_nothing_printed_is_found() {
         folder.close();
         let found = found(&folder.report());
         assert_eq!(found.len(), 1, "{kind:?}: {found:?}");
-        assert!(found[0].1.starts_with("the journal says what nothing printed: {\"event\":\""), "{found:?}");
+        assert!(
+            found[0].1.starts_with("the journal has what follows from no output: {\"event\":\""),
+            "{found:?}"
+        );
     }
 }
 
@@ -205,7 +208,7 @@ fn bytes_that_belong_to_no_command_are_found() {
         Row {
             case: "the file is gone",
             alter: |folder| _ = folder.files.remove("deploy/stderr.log"),
-            found: &[(BYTES, "deploy/stderr.log is no file of the evidence, and commands printed into it")],
+            found: &[(BYTES, "deploy/stderr.log is missing, but commands printed into it")],
         },
         Row {
             case: "more bytes",
@@ -233,7 +236,8 @@ fn bytes_that_belong_to_no_command_are_found() {
 
 #[test]
 fn a_manifest_that_was_not_read_so_is_found() {
-    const OTHER: &[(&str, &str)] = &[(MANIFESTS, "inputs/k8s/api-deployment.yaml is not what was read")];
+    const OTHER: &[(&str, &str)] =
+        &[(MANIFESTS, "inputs/k8s/api-deployment.yaml is not the manifest that was read")];
     const MISSING: &[(&str, &str)] = &[(MANIFESTS, "inputs/k8s/api-deployment.yaml is missing")];
     assert!(MANIFEST.contains("${"));
     assert_rows(&[
@@ -291,24 +295,24 @@ fn what_is_said_of_health_is_compared_with_the_answers() {
         Row {
             case: "another status",
             alter: |folder| health(folder, &[("503", 2, 120_000)]),
-            found: &[(ANSWERED, "gate.health: it answered 200, and not 503")],
+            found: &[(ANSWERED, "gate.health: it answered 200, not 503")],
         },
         Row {
             case: "asked more often",
             alter: |folder| health(folder, &[("200", 3, 120_000)]),
-            found: &[(ANSWERED, "gate.health: it was asked 2 times, and not 3")],
+            found: &[(ANSWERED, "gate.health: it was requested 2 times, not 3")],
         },
         Row {
             case: "another limit",
             alter: |folder| health(folder, &[("200", 2, 240_000)]),
-            found: &[(ANSWERED, "gate.health: it was asked 2 times, and not 2")],
+            found: &[(ANSWERED, "gate.health: the run's limit is 120000 ms, not 240000 ms")],
         },
         Row {
             case: "never asked",
             alter: |folder| _ = folder.events.healthy("/readyz", 1, "200"),
             found: &[
-                (ANSWERED, "gate.readyz: it answered nothing, and not 200"),
-                (ANSWERED, "gate.readyz: it was asked 0 times, and not 1"),
+                (ANSWERED, "gate.readyz: it answered nothing, not 200"),
+                (ANSWERED, "gate.readyz: it was requested 0 times, not 1"),
             ],
         },
         Row {

@@ -12,10 +12,10 @@ use crate::evidence::{sha256_of_bytes, sha256_of_file};
 use crate::exec::Programs;
 
 const SUMS: &str = "files are what SHA256SUMS says";
-const SET: &str = "no file is missing, none is more, there is no link";
+const SET: &str = "no file is missing or added, and there is no link";
 const LISTED: &str = "files that the run listed are there";
 const ATTESTED: &str = "attestation.json is about these SHA256SUMS";
-const DOCUMENTS: &str = "texts in all say what the journal does";
+const DOCUMENTS: &str = "documents agree with the journal";
 const MANIFEST: &str = "criteria and checks are what manifest.json says";
 const LOG: &str = "deploy/stderr.log";
 
@@ -52,17 +52,14 @@ fn a_file_that_is_not_what_was_sealed_is_found() {
         Row {
             case: "other bytes",
             alter: |root| put(root, LOG, b"Warning: new\n"),
-            found: &[(SUMS, "deploy/stderr.log is not what it was")],
+            found: &[(SUMS, "deploy/stderr.log was altered")],
         },
         Row {
             case: "missing",
             alter: |root| fs_err::remove_file(root.join(LOG)).unwrap(),
             found: &[
                 (SET, "deploy/stderr.log is missing"),
-                (
-                    "each byte of an output",
-                    "deploy/stderr.log is no file of the evidence, and commands printed into it",
-                ),
+                ("each byte of an output", "deploy/stderr.log is missing, but commands printed into it"),
                 (LISTED, "deploy/stderr.log is missing"),
             ],
         },
@@ -70,14 +67,14 @@ fn a_file_that_is_not_what_was_sealed_is_found() {
             case: "one more",
             alter: |root| put(root, "deploy/more", b""),
             found: &[
-                (SET, "deploy/more was not there when the run was sealed"),
-                (LISTED, "deploy/more is in no list of the run"),
+                (SET, "deploy/more was added after the run was sealed"),
+                (LISTED, "deploy/more was not listed by the run"),
             ],
         },
         Row {
             case: "a link",
             alter: |root| std::os::unix::fs::symlink("stderr.log", root.join("deploy/link")).unwrap(),
-            found: &[(SET, "deploy/link is no file")],
+            found: &[(SET, "deploy/link is not a regular file")],
         },
         Row {
             case: "near: an empty directory",
@@ -103,7 +100,7 @@ fn sums_that_are_none_are_found() {
         let root = folder.close();
         let before = fs_err::read_to_string(root.join("SHA256SUMS")).unwrap();
         sums(&root, change);
-        let message = format!("SHA256SUMS holds the line {:?}", line(&before).trim_end());
+        let message = format!("SHA256SUMS contains the malformed line {:?}", line(&before).trim_end());
         assert_found(case, &folder.report(), &[(SUMS, &message)]);
     }
     let mut folder = honest();
@@ -123,7 +120,7 @@ fn an_attestation_of_something_else_is_found() {
         let found = found(&folder.report()).into_iter().map(|(_, found)| found.replace(&seal, "SEAL"));
         found.collect::<Vec<_>>()
     };
-    let unlike = "attestation.json does not say what the journal does";
+    let unlike = "attestation.json differs from the journal";
     for (pointer, is) in [
         ("/subject/0/digest/sha256", "\"SEAL\""),
         ("/subject/0/annotations/verdict", "\"shortfall\""),
@@ -158,7 +155,7 @@ fn a_folder_without_sums_is_of_a_run_that_was_killed() {
     assert_eq!(report.conclusion(), VerifyOutcome::Holds);
     assert_eq!(report.checks[0].extent, Extent::Open);
 
-    let ended = "SHA256SUMS is missing, though the run ended: taken away, or it was killed just before";
+    let ended = "SHA256SUMS is missing, though the run ended: it was removed, or the run was killed just before it wrote them";
     let report = killed(|folder| _ = folder.end(), &[]);
     assert_found("it ended", &report, &[("the run was sealed", ended)]);
 
@@ -172,17 +169,17 @@ fn a_folder_without_sums_is_of_a_run_that_was_killed() {
     );
 
     let what = "there are only files, and only of the run";
-    let attested = "attestation.json is there, and no SHA256SUMS that it could be of";
+    let attested = "attestation.json is there, but SHA256SUMS is missing";
     assert_found("an attestation", &killed(|_| (), &["attestation.json"]), &[(what, attested)]);
     let failed: fn(&mut Folder) =
         |folder| _ = folder.events.add(EventKind::Failed { error: "no space".into() });
     assert_found("near: of a run that failed as it closed", &killed(failed, &["attestation.json"]), &[]);
-    let signed = "SHA256SUMS.sig is there, and no SHA256SUMS that it could be of";
+    let signed = "SHA256SUMS.sig is there, but SHA256SUMS is missing";
     assert_found("a signature", &killed(failed, &["SHA256SUMS.sig"]), &[(what, signed)]);
     let folder = honest();
     folder.write();
     std::os::unix::fs::symlink("out", folder.root().join("deploy/link")).unwrap();
-    assert_found("a link", &folder.report(), &[(what, "deploy/link is no file")]);
+    assert_found("a link", &folder.report(), &[(what, "deploy/link is not a regular file")]);
 }
 
 #[test]
@@ -197,7 +194,7 @@ fn a_seal_from_outside_vouches_for_the_sums() {
         let check = report.checks.iter().find(|check| check.what == format!("the seal is {seal}")).unwrap();
         assert_eq!(check.extent, Extent::Checked);
     }
-    let message = format!("SHA256SUMS has the hash {seal}, and not {}", &seal[1..]);
+    let message = format!("SHA256SUMS has the hash {seal}, not {}", &seal[1..]);
     assert_found("another", &with(Some(&seal[1..])), &[("the seal", &message)]);
     let open = with(None);
     let check = open.checks.iter().find(|check| check.what.starts_with("the seal is ")).unwrap();
@@ -207,7 +204,7 @@ fn a_seal_from_outside_vouches_for_the_sums() {
     killed.events.began(|began| began.options.strict = true);
     killed.write();
     let report = verify(&killed.root(), &TrustAnchors { seal: Some(&seal), signers: None }).unwrap();
-    assert_found("no sums", &report, &[("the seal", "there is no SHA256SUMS it could be of")]);
+    assert_found("no sums", &report, &[("the seal", "SHA256SUMS is missing")]);
 }
 
 #[test]
@@ -218,7 +215,7 @@ fn a_signature_is_missed_where_there_should_be_one() {
     let mut folder = honest();
     to_be_signed(&mut folder);
     folder.close();
-    let though = "there is no SHA256SUMS.sig: though the run was to be signed";
+    let though = "there is no SHA256SUMS.sig: though the run was started with --sign-with";
     assert_found("to be signed", &folder.report(), &[("the signature", though)]);
     put(&folder.root(), "SHA256SUMS.sig", b"x");
     let report = folder.report();
@@ -235,7 +232,7 @@ fn a_signature_is_missed_where_there_should_be_one() {
     let root = folder.close();
     let signers = Signers { file: Utf8Path::new("/nowhere"), programs: Programs::default() };
     let report = verify(&root, &TrustAnchors { seal: None, signers: Some(signers) }).unwrap();
-    let not_told = "there is no SHA256SUMS.sig: the run was not told to sign";
+    let not_told = "there is no SHA256SUMS.sig: the run was started without --sign-with";
     assert_found("asked for", &report, &[("the signature", not_told)]);
 }
 
@@ -248,7 +245,7 @@ fn a_document_that_says_something_else_is_found() {
     for (file, text) in made.iter().filter(|(file, _)| *file != "attestation.json") {
         put(&root, file, format!("{text} ").as_bytes());
         folder.seal();
-        let message = format!("{file} does not say what the journal does");
+        let message = format!("{file} differs from the journal");
         assert_found(file, &folder.report(), &[(DOCUMENTS, &message)]);
         put(&root, file, text.as_bytes());
     }
@@ -271,18 +268,18 @@ fn the_documents_and_the_manifest_of_a_killed_run_may_be_of_an_earlier_moment() 
     put_early(&folder);
     assert_found("killed", &folder.report(), &[]);
     put(&root, "smoke/results.json", b"{}");
-    let message = "smoke/results.json does not say what the journal does";
+    let message = "smoke/results.json differs from the journal";
     assert_found("of no moment", &folder.report(), &[(DOCUMENTS, message)]);
     // One that was killed as it closed its folder, and one that was sealed before it ended.
     folder.end().write();
     put_early(&folder);
-    let not_sealed = "SHA256SUMS is missing, though the run ended: taken away, or it was killed just before";
-    assert_found("ended, and not sealed", &folder.report(), &[("the run was sealed", not_sealed)]);
+    let not_sealed = "SHA256SUMS is missing, though the run ended: it was removed, or the run was killed just before it wrote them";
+    assert_found("ended, not sealed", &folder.report(), &[("the run was sealed", not_sealed)]);
     folder.events.0.pop();
     folder.write();
     put_early(&folder);
     folder.seal();
-    assert_found("sealed, and not ended", &folder.report(), &[]);
+    assert_found("sealed, not ended", &folder.report(), &[]);
     folder.events.add(EventKind::RunEnded);
     // One that ended and was sealed wrote all of them last.
     folder.write();
@@ -314,14 +311,15 @@ fn a_manifest_that_does_not_follow_is_found() {
     };
     for is_closed in [true, false] {
         let verdict = if is_closed { "shortfall" } else { "incomplete" };
-        let message = format!("manifest.json: verdict is \"pass\", and follows as \"{verdict}\"");
+        let message =
+            format!("manifest.json: verdict is \"pass\", but \"{verdict}\" follows from the journal");
         assert_eq!(altered(is_closed, &|manifest| manifest["verdict"] = json!("pass")), [message]);
         assert_eq!(
             altered(is_closed, &|manifest| manifest["extra"] = json!(1)),
-            ["manifest.json: extra is 1, and follows as nothing"]
+            ["manifest.json: extra is 1, but nothing follows from the journal"]
         );
     }
-    let long = format!("manifest.json: mechanism is \"{}…, and follows as \"k", "x".repeat(79));
+    let long = format!("manifest.json: mechanism is \"{}…, but \"k", "x".repeat(79));
     let found = altered(true, &|manifest| manifest["mechanism"] = json!("x".repeat(80)));
     assert!(found[0].starts_with(&long[..long.len() - 1]), "{found:?}");
     // Why it did not close its folder, a journal may not tell for which there was no room.

@@ -93,12 +93,12 @@ fn files_that_are_not_those_that_were_listed_are_found() {
     let missing = listing(|files| files.push("deploy/more".into()));
     assert_found("missing", &missing.report(), &[(LISTED, "deploy/more is missing")]);
     let more = listing(|files| files.retain(|file| file != "deploy/stderr.log"));
-    assert_found("more", &more.report(), &[(LISTED, "deploy/stderr.log is in no list of the run")]);
+    assert_found("more", &more.report(), &[(LISTED, "deploy/stderr.log was not listed by the run")]);
 
     let half_written = listing(|_| ());
     put(&half_written.root(), "deploy/.new", b"");
     half_written.seal();
-    let message = "deploy/.new is in no list of the run";
+    let message = "deploy/.new was not listed by the run";
     assert_found("one half written, in a run that closed", &half_written.report(), &[(LISTED, message)]);
 
     let mut killed = honest();
@@ -107,7 +107,7 @@ fn files_that_are_not_those_that_were_listed_are_found() {
     put(&killed.root(), "deploy/.new", b"");
     assert_found("near: one half written, in a run that was killed", &killed.report(), &[]);
     put(&killed.root(), "deploy/new", b"");
-    let message = "deploy/new is in no list of the run";
+    let message = "deploy/new was not listed by the run";
     assert_found("more, in a run that was killed", &killed.report(), &[(LISTED, message)]);
 }
 
@@ -160,7 +160,7 @@ fn another_runbook_than_the_run_s_is_found() {
                 let second = folder.events.0[1].kind.clone();
                 folder.events.add(second);
             },
-            found: &[(RUNBOOK, "journal.jsonl: it has two runbooks")],
+            found: &[(RUNBOOK, "journal.jsonl: it contains two runbooks")],
         },
     ]);
     let mut folder = honest();
@@ -168,7 +168,7 @@ fn another_runbook_than_the_run_s_is_found() {
     folder.events.began(|began| began.program.runbook.sha256 = "0".repeat(64));
     folder.close();
     let is = sha256_of_bytes(BUILT_IN.as_bytes());
-    let message = format!("journal.jsonl: the document has the SHA-256 {is}, and not {}", "0".repeat(64));
+    let message = format!("journal.jsonl: the document has the SHA-256 {is}, not {}", "0".repeat(64));
     assert_found("another hash", &folder.report(), &[(RUNBOOK, &message)]);
 }
 
@@ -201,7 +201,7 @@ fn a_document_of_its_own_is_named_and_one_that_is_no_runbook_is_found() {
     let found = found(&none.report());
     assert!(found.iter().all(|(check, _)| check.contains(RUNBOOK)), "{found:?}");
     assert!(
-        found.iter().any(|(_, found)| found == "inputs/RUNBOOK.md: POST: only GET is asked"),
+        found.iter().any(|(_, found)| found == "inputs/RUNBOOK.md: POST: the method must be GET"),
         "{found:?}"
     );
 }
@@ -213,7 +213,7 @@ fn a_journal_without_its_runbook_is_found_unless_the_run_was_ended_before() {
     folder.write();
     let report = folder.report();
     assert_found("near: one event", &report, &[]);
-    assert!(report.checks.iter().any(|check| check.what.starts_with("the run was ended before it had read")));
+    assert!(report.checks.iter().any(|check| check.what.starts_with("the run ended before it recorded")));
 
     folder.events.add(EventKind::Interrupted { signal: 2 });
     folder.write();
@@ -223,7 +223,7 @@ fn a_journal_without_its_runbook_is_found_unless_the_run_was_ended_before() {
 
 #[test]
 fn an_empty_journal_is_of_a_run_that_was_not_begun() {
-    let claims = "manifest.json tells of a run, and journal.jsonl of none";
+    let claims = "manifest.json describes a run, but journal.jsonl is empty";
     let of = |manifest: Option<&str>| {
         let folder = Folder::begun();
         fs_err::create_dir(folder.root()).unwrap();
@@ -258,8 +258,8 @@ fn a_journal_that_is_none_is_found() {
         let of_journal = report.checks.into_iter().find(|check| check.what == "journal.jsonl can be read");
         of_journal.map(|check| check.found.concat()).unwrap_or_default()
     };
-    assert_eq!(with(None), "journal.jsonl is missing, or no file");
-    assert!(with(Some(b"x\ny\n")).starts_with("journal.jsonl: line 1 is no event of the format: "));
+    assert_eq!(with(None), "journal.jsonl is missing, or not a regular file");
+    assert!(with(Some(b"x\ny\n")).starts_with("journal.jsonl: line 1 is not an event of the format: "));
 }
 
 #[test]

@@ -99,12 +99,12 @@ fn what_jq_did_not_find_in_an_answer_is_found() {
         Row {
             case: "its exit status says something else than it printed",
             alter: |folder| jq(folder, "body.health", 0, "false\n"),
-            found: &[("body.health: what jq found", "it printed something else than its exit status says")],
+            found: &[("body.health: what jq found", "its output does not agree with its exit code")],
         },
         Row {
             case: "it failed, and printed",
             alter: |folder| jq(folder, "body.readyz", 5, "true\n"),
-            found: &[("body.readyz: what jq found", "it printed something else than its exit status says")],
+            found: &[("body.readyz: what jq found", "its output does not agree with its exit code")],
         },
         Row {
             case: "it is no JSON to be read, though it is",

@@ -5,8 +5,8 @@ use super::folder::{Folder, RAN, Ran, assert_found};
 use crate::events::{Conclusion, EndedBy, EventKind, Sighting};
 use crate::fixture::step;
 
-const CHECK: &str = "were shown, none more was, and each is judged by a look";
-const NOT_SO: &str = "dpp-api-1: what was concluded does not follow from the look at it";
+const CHECK: &str = "are in the output, no other is, and each conclusion follows";
+const NOT_SO: &str = "dpp-api-1: the conclusion does not follow from the read of the pod";
 const NOT_PRINTED: &str = "watch.pods did not print \"MODIFIED   dpp-api-1   0/1   Error         0   5s\"";
 
 /// Changes what is told of the sighting of the first pod.
@@ -71,20 +71,20 @@ fn a_sighting_that_was_not_shown_is_found() {
 
 #[test]
 fn a_pod_that_nobody_looked_into_is_found() {
-    let shown = format!("watch.pods printed {FAILS:?}, and nobody looked into it");
+    let shown = format!("watch.pods printed {FAILS:?}, but no event judges it");
     let mut folder = honest();
     nothing_of(&mut folder, "dpp-api-1").close();
     assert_found("of one nothing is said", &folder.report(), &[(CHECK, &shown)]);
 
     let mut folder = honest();
-    let shown = format!("watch.pods printed {ENDS:?}, and nobody looked into it");
+    let shown = format!("watch.pods printed {ENDS:?}, but no event judges it");
     nothing_of(&mut folder, "dpp-api-2").close();
     assert_found("of one that was shown going nothing is said", &folder.report(), &[(CHECK, &shown)]);
 
     let mut folder = honest();
     let row = "dpp-worker-1   0/1   Init:Error   0   5s";
     folder.runs("list.pods", &Ran { stdout: &format!("{row}\n"), ..RAN }).close();
-    let shown = format!("list.pods printed {row:?}, and nobody looked into it");
+    let shown = format!("list.pods printed {row:?}, but no event judges it");
     assert_found("a list shows one more", &folder.report(), &[(CHECK, &shown)]);
 }
 
@@ -111,7 +111,7 @@ fn a_word_that_the_run_was_told_to_stop_on_counts() {
         let mut folder = honest();
         folder.events.began(|began| began.options.stop_on = stop_on.into_iter().map(str::to_owned).collect());
         folder.runs("list.pods", &Ran { stdout: &format!("{row}\n"), ..RAN }).close();
-        let message = format!("list.pods printed {row:?}, and nobody looked into it");
+        let message = format!("list.pods printed {row:?}, but no event judges it");
         let expected = [(CHECK, &*message)];
         assert_found(&format!("{stop_on:?}"), &folder.report(), if found { &expected } else { &[] });
     }

@@ -76,7 +76,7 @@ fn a_pod_that_was_failing_is_excused_while_the_rollout_may_mend_it() {
     let manifest = ran.manifest();
     assert_eq!((ran.status, &manifest["verdict"]), (Some(0), &json!("pass")));
     let excused = manifest["excused"].as_array().unwrap();
-    let why = "it was failing before the deploy, which may mend it";
+    let why = "it was failing before the deploy, which may fix it";
     assert!(
         excused.iter().any(|pod| pod["status"] == "CrashLoopBackOff" && pod["why"] == why),
         "{excused:?}"

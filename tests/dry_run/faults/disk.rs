@@ -25,6 +25,11 @@ fn an_answer_that_does_not_fit_ends_the_run_and_what_is_kept_is_true() {
 fn a_run_whose_end_could_not_be_written_is_not_begun() {
     let staging = Staging::of("healthy").remembering();
     let output = through_bash(&staging, "ulimit -f 1024; exec \"$0\" run");
-    let ran = staging.ran(output).exits(4).changed_nothing().says("no reserve in ").says("File too large");
+    let ran = staging
+        .ran(output)
+        .exits(4)
+        .changed_nothing()
+        .says("could not reserve 2 MiB in ")
+        .says("File too large");
     assert!(ran.staging.cluster.api_requests().is_empty());
 }

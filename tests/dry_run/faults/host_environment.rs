@@ -48,7 +48,7 @@ fn a_run_without_a_repository_says_why_there_is_no_commit() {
 fn what_git_says_of_why_it_tells_no_commit_is_kept() {
     let dubious = "echo 'fatal: detected dubious ownership in repository' >&2; exit 128";
     let ran = Staging::of("healthy").remembering().in_place_of("git", dubious).run().exits(0);
-    let why = "git tells no commit: fatal: detected dubious ownership in repository";
+    let why = "git reports no commit: fatal: detected dubious ownership in repository";
     assert_eq!(ran.manifest()["git"]["why"], why);
 }
 
@@ -104,7 +104,7 @@ fn a_second_run_of_a_day_leaves_the_first_untouched_and_names_it() {
     let second = first.staging.option("--no-apply").run().exits(0);
     assert_eq!(second.evidence(), folder, "the date is the day's latest run");
     let kept = folder.with_extension("1");
-    assert!(files_below(&kept) == before, "{kept:?} is not what it was");
+    assert!(files_below(&kept) == before, "{kept:?} was altered");
     let manifest = second.manifest();
     let previous = &manifest["previous_run"];
     assert_ne!(manifest["run_id"], run_id);

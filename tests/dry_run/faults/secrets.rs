@@ -67,7 +67,7 @@ fn a_manifest_that_holds_the_key_is_refused_and_not_kept() {
     let staging = Staging::of("healthy").remembering().with("STAGING_API_KEY", API_KEY);
     let ran = staging.manifest("api-deployment.yaml", |text| text + "# " + API_KEY + "\n").run();
     let ran = ran.exits(2).changed_nothing();
-    let ran = ran.says("k8s/api-deployment.yaml holds the value of STAGING_API_KEY");
+    let ran = ran.says("k8s/api-deployment.yaml contains the value of STAGING_API_KEY");
     is_nowhere(&ran, API_KEY);
     assert!(!ran.evidence().join("inputs/k8s/api-deployment.yaml").exists());
 }
@@ -120,7 +120,7 @@ fn a_value_that_stands_where_a_word_decides_makes_the_run_incomplete() {
     let ran = run("HouseOnFire").exits(4).changed_nothing();
     assert_eq!(ran.manifest()["verdict"], "incomplete");
     let why = ran.manifest()["incomplete"].as_str().unwrap().to_owned();
-    assert!(why.contains("\"[redacted:TENANT]\" stands where a word decides"), "{why}");
+    assert!(why.contains("\"[redacted:TENANT]\" is in a word that a rule reads"), "{why}");
     // A value that stands nowhere decides nothing.
     assert_eq!(run("HouseInOrder").exits(0).manifest()["verdict"], "shortfall");
 }
