@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The runbook by hand: its steps 1 to 5 as its document writes them, one after another, and the files of its evidence
-# checklist. This is what the tool is compared with. Run it in a folder that holds k8s/, with the runbook's inputs set;
+# checklist. This is what the tool is compared with. Run it in a directory that holds k8s/, with the runbook's inputs set;
 # the evidence lands in evidence/staging/YYYYMMDD. `kubectl config use-context` changes the kubeconfig, as by hand.
 #
 #   ROLLOUT_TIMEOUT=5m benches/runbook_by_hand.sh

@@ -63,7 +63,7 @@ instrument=(
 RUSTFLAGS="${instrument[*]}" cargo build --manifest-path fuzz/Cargo.toml --release --locked --target "$host" \
   --target-dir "$work/build" || refuse "Refused: the targets could not be built (above)."
 
-# Each makes seeds in the current folder of the seeds, $seeds.
+# Each makes seeds in the current directory of the seeds, $seeds.
 whole() { # FILE…
   local file
   for file in "$@"; do cp -- "$file" "$seeds/${file//\//_}"; done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches kubectl 1.MINOR into the folder DEST, and prints the version it runs as.
+# Fetches kubectl 1.MINOR into the directory DEST, and prints the version it runs as.
 #
 #   scripts/get-kubectl.sh MINOR DEST        scripts/get-kubectl.sh 34 ~/.local/bin
 #

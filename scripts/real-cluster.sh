@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A real Kubernetes control plane on loopback: etcd, kube-apiserver, kube-controller-manager and kube-scheduler, with
-# kwok in place of kubelets. No containers and no root. Several run side by side, each in a folder of its own.
+# kwok in place of kubelets. No containers and no root. Several run side by side, each in a directory of its own.
 #
 #   scripts/real-cluster.sh build          builds the five programs, once (minutes, 2.5 GB of memory at the most)
 #   scripts/real-cluster.sh up [DIR]       starts what of a cluster does not run, waits until it is ready, and prints
@@ -33,7 +33,7 @@ usage() {
 
 # --- building -------------------------------------------------------------------------------------------------------
 
-# One folder for each state of the two modules, so that a new version is built beside the old one.
+# One directory for each state of the two modules, so that a new version is built beside the old one.
 bin_folder() {
   local target=${CARGO_TARGET_DIR:-$here/target}
   printf '%s/real/bin-%s\n' "$target" "$(cat "$here"/tests/real/*/go.mod "$here"/tests/real/*/go.sum | cksum | cut -d' ' -f1)"
@@ -68,8 +68,8 @@ build() {
 
 # --- processes ------------------------------------------------------------------------------------------------------
 
-# The process of a program of this folder; nothing, if it does not run. A number that the system has given to another
-# process since is told by its command line, which has our program's and our folder's path in it.
+# The process of a program of this directory; nothing, if it does not run. A number that the system has given to another
+# process since is told by its command line, which has our program's and our directory's path in it.
 pid_of() { # PROGRAM
   local pid
   pid=$(cat -- "$dir/$1.pid" 2>/dev/null) && [[ -n $pid ]] || return 1

@@ -11,7 +11,7 @@
 #   scripts/rehearse.sh --list                 the scenarios
 #
 # Works on a copy of k8s/ in target/rehearsal/SCENARIO (target/real/SCENARIO); the evidence lands beside it, in evidence/staging/YYYYMMDD, and a
-# later run of that day keeps the earlier one's. The exit status is the tool's; 2 if it can't be built or started.
+# later run of that day keeps the earlier one's. The exit code is the tool's; 2 if it can't be built or started.
 set -euo pipefail
 
 say() { printf '%s\n' "$@" >&2; }

@@ -29,9 +29,9 @@ cargo build -p real-cluster
 target=$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)
 scripts/real-cluster.sh build
 
-# The folder's name is in the evidence.
+# The directory's name is in the evidence.
 work=/tmp/staging
-[[ ! -e $work ]] || fail "$work is there already: move it away, the evidence names the folder it was made in"
+[[ ! -e $work ]] || fail "$work is there already: move it away, the evidence names the directory it was made in"
 mkdir -p -- "$work/new"
 trap 'rm -rf -- "$work"' EXIT
 
@@ -59,7 +59,7 @@ for sample in "${samples[@]}"; do
   mv -- "$repository"/evidence/staging/2* "$work/new/$folder"
 done
 
-# What vouches for a folder stands outside of it.
+# What vouches for a directory stands outside of it.
 (cd -- "$work/new" && sha256sum -- */SHA256SUMS >SEALS)
 cp -- evidence/samples/README.md "$work/new/" 2>/dev/null || true
 rm -rf -- evidence/samples

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The staging dry run of a repository, copied into it as tools/staging_dry_run.sh: has staging-dry-run carry out the
-# runbook on the folder above the one this file (or a symbolic link to it) stands in. Options are those of
-# `staging-dry-run run`, the exit status is its own; 2 when there is no program to run.
+# runbook on the directory above the one this file (or a symbolic link to it) stands in. Options are those of
+# `staging-dry-run run`, the exit code is its own; 2 when there is no program to run.
 set -euo pipefail
 here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname -- "$here")

@@ -17,7 +17,8 @@
 //! | [`tools`] | finds the programs that a run uses | `exec`, pure modules |
 //! | [`inputs`] | reads and checks the inputs of a run | pure modules |
 //! | [`error`] | describes why a run can't continue | `exec`, `signature`, pure modules |
-//! | [`runbook`], [`command`], [`facts`], [`moment`], [`plan`], [`schema`], [`events`], [`interpret`], [`run_state`], [`verdict`], [`manifest`], [`documents`] | no I/O, no clock, no environment: the pure modules | pure modules |
+//! | [`verdict`] | derives the verdict; no I/O, no clock, no environment: a pure module | `events`, `facts`, `moment`, `run_state`, `runbook` |
+//! | [`runbook`], [`command`], [`facts`], [`moment`], [`plan`], [`schema`], [`events`], [`interpret`], [`run_state`], [`manifest`], [`documents`] | no I/O, no clock, no environment: the pure modules | pure modules |
 //!
 //! `tests/architecture.rs` parses this table and checks the imports against it.
 
