@@ -1,11 +1,12 @@
 //! Classifies a command line by its effect on a cluster.
 //!
-//! Two closed lists decide: the programs and kubectl verbs that only read, and the flags of `kubectl apply`.
-//! Any other word is [`NotUnderstood`], and a step with such a command does not start.
+//! Closed lists decide ([`arguments`](super::arguments)). Any other word is [`NotUnderstood`], and a step with
+//! such a command does not start.
 
 use serde::{Deserialize, Serialize};
 
-use super::{CommandLine, Piece, Word};
+use super::CommandLine;
+use super::arguments::stage_effect;
 
 /// The effect of a command on the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,28 +39,6 @@ impl Effect {
 #[error("{0} is not understood here")]
 pub struct NotUnderstood(pub String);
 
-/// The kubectl verbs that only read (kubectl(1)); `config use-context` writes only the run's own overlay.
-const READING_VERBS: [&[&str]; 9] = [
-    &["version"],
-    &["config", "view"],
-    &["config", "use-context"],
-    &["get"],
-    &["describe"],
-    &["logs"],
-    &["rollout", "status"],
-    &["auth", "can-i"],
-    &["auth", "whoami"],
-];
-
-/// The flags of `kubectl apply` that change how an object is stored, but not which object or from where.
-const APPLY_FLAGS: [&str; 3] = ["--server-side", "--force-conflicts", "--server-side=true"];
-
-/// The flags of `kubectl apply` that take a value, after `=` or as the next word.
-const APPLY_VALUES: [&str; 4] = ["-n", "--namespace", "--field-manager", "--validate"];
-
-/// The accepted flags of curl: none sends a body, reads a configuration file or writes a file.
-const CURL_FLAGS: [&str; 5] = ["-q", "-sS", "-g", "-i", "--suppress-connect-headers"];
-
 impl CommandLine {
     /// Returns the effect of the command: the strongest effect of its stages.
     ///
@@ -90,141 +69,6 @@ impl CommandLine {
     }
 }
 
-fn stage_effect(stage: &[Word]) -> Result<Effect, NotUnderstood> {
-    let (program, arguments) = stage.split_first().ok_or_else(|| NotUnderstood("nothing".to_owned()))?;
-    match program.as_literal() {
-        Some("kubectl") => kubectl(arguments),
-        Some("curl" | "jq") if matches!(arguments, [only] if only.as_literal() == Some("--version")) => {
-            Ok(Effect::Reads)
-        }
-        Some("cat") => {
-            all_reads(arguments, |word| word.as_literal().is_some_and(|path| !path.starts_with('-')))
-        }
-        Some("sed") if arguments.len() == 1 => all_reads(arguments, is_substitution),
-        Some("jq") => jq(arguments),
-        Some("curl") => curl(arguments),
-        Some("head" | "tail") => {
-            all_reads(arguments, |word| word.as_literal().is_some_and(|word| word.starts_with('-')))
-        }
-        _ => Err(not_understood(program)),
-    }
-}
-
-fn all_reads(words: &[Word], is_known: impl Fn(&Word) -> bool) -> Result<Effect, NotUnderstood> {
-    match words.iter().find(|word| !is_known(word)) {
-        Some(word) => Err(not_understood(word)),
-        None => Ok(Effect::Reads),
-    }
-}
-
-fn not_understood(word: &Word) -> NotUnderstood {
-    NotUnderstood(word.to_string())
-}
-
-/// Returns whether the word is `s/…/…/g`; GNU sed's other commands and flags can write files (`w`) and run
-/// programs (`e`).
-fn is_substitution(word: &Word) -> bool {
-    let literal = |piece: Option<&Piece>| match piece {
-        Some(Piece::Literal(text)) => text.clone(),
-        _ => String::new(),
-    };
-    let (first, last) = (literal(word.pieces().first()), literal(word.pieces().last()));
-    let slashes: usize = word.pieces().iter().map(|piece| literal(Some(piece)).matches('/').count()).sum();
-    let end = last.rsplit('/').next().unwrap_or_default();
-    first.starts_with("s/") && slashes == 3 && matches!(end, "" | "g") && !last.contains('\n')
-}
-
-fn jq(arguments: &[Word]) -> Result<Effect, NotUnderstood> {
-    // jq(1) writes no file, whatever its filter; `-f` and `-L` would read programs from files.
-    let is_known = |word: &Word| {
-        let flag = word.as_literal().filter(|word| word.starts_with('-'));
-        flag.is_none_or(|flag| ["-R", "-s", "-e", "-r", "--arg"].contains(&flag))
-    };
-    all_reads(arguments, is_known)
-}
-
-fn curl(arguments: &[Word]) -> Result<Effect, NotUnderstood> {
-    let mut words = arguments.iter();
-    while let Some(word) = words.next() {
-        let value = match word.as_literal() {
-            Some(flag) if CURL_FLAGS.contains(&flag) => continue,
-            Some("--max-time" | "-w") => words.next().is_some(),
-            Some("-o") => words.next().and_then(Word::as_literal) == Some("/dev/null"),
-            // The only header, from standard input.
-            Some("-H") => words.next().and_then(Word::as_literal) == Some("@-"),
-            _ => matches!(word.pieces().first(), Some(Piece::Variable(_))),
-        };
-        if !value {
-            return Err(not_understood(word));
-        }
-    }
-    Ok(Effect::Reads)
-}
-
-fn kubectl(arguments: &[Word]) -> Result<Effect, NotUnderstood> {
-    let is_context = |word: &&Word| starts_with(word, "--context=");
-    let verb: Vec<&Word> = arguments.iter().skip_while(is_context).collect();
-    let literals: Vec<&str> = verb.iter().map_while(|word| word.as_literal()).collect();
-    if literals.first() == Some(&"apply") {
-        return apply(verb.get(1..).unwrap_or_default());
-    }
-    let reads = READING_VERBS.iter().any(|reading| literals.starts_with(reading));
-    if reads {
-        Ok(Effect::Reads)
-    } else {
-        Err(verb.first().map_or_else(|| NotUnderstood("kubectl".to_owned()), |word| not_understood(word)))
-    }
-}
-
-/// Classifies `kubectl apply` of the manifest on standard input.
-fn apply(flags: &[&Word]) -> Result<Effect, NotUnderstood> {
-    let (mut effect, mut from_stdin, mut template) = (Effect::Changes, 0, false);
-    let mut words = flags.iter();
-    while let Some(word) = words.next() {
-        let known = match word.as_literal() {
-            Some("-f" | "--filename") => {
-                from_stdin += 1;
-                words.next().and_then(|word| word.as_literal()) == Some("-")
-            }
-            Some("--filename=-") => {
-                from_stdin += 1;
-                true
-            }
-            Some("--dry-run=server") => {
-                effect = Effect::DryRun;
-                true
-            }
-            Some("-o") => {
-                template = true;
-                words.next().is_some_and(|word| starts_with(word, "go-template="))
-            }
-            Some(flag) if APPLY_FLAGS.contains(&flag) => true,
-            Some(flag) if APPLY_VALUES.contains(&flag) => {
-                words.next().is_some_and(|value| !starts_with(value, "-"))
-            }
-            _ => APPLY_VALUES
-                .iter()
-                .any(|flag| flag.starts_with("--") && starts_with(word, &format!("{flag}="))),
-        };
-        if !known {
-            return Err(not_understood(word));
-        }
-    }
-    match effect {
-        _ if from_stdin != 1 => {
-            Err(NotUnderstood("kubectl apply of something else than one `-f -`".to_owned()))
-        }
-        // Only the output of a dry run has a format of this program.
-        Effect::Changes if template => Err(NotUnderstood("-o go-template of an apply".to_owned())),
-        effect => Ok(effect),
-    }
-}
-
-/// Returns whether a word begins with this text before any variable.
-fn starts_with(word: &Word, start: &str) -> bool {
-    matches!(word.pieces().first(), Some(Piece::Literal(text)) if text.starts_with(start))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::parse;
@@ -238,13 +82,17 @@ mod tests {
     fn reading_commands_read() {
         for text in [
             "kubectl version --client -o json",
-            r#"kubectl --context="$C" get pods -n "$N" --watch"#,
+            r#"kubectl --context="$STAGING_CONTEXT" get pods -n "$STAGING_NAMESPACE" --watch"#,
+            r#"kubectl get pod -o json -- "$POD""#,
             r"kubectl rollout status deployment/a --timeout=5m",
-            "kubectl auth can-i create deployments.apps",
-            r#"cat k8s/a.yaml | sed "s/\${A}/${A}/g" | sed "s/x/y/""#,
-            r#"curl -q -sS -g -i --max-time 10 -w '%{stderr}' -H @- "$URL/health""#,
-            r#"jq -R -s -e --arg version "$VERSION" '.a' ../x.http"#,
-            "kubectl get events | tail -20",
+            r#"kubectl config use-context "$STAGING_CONTEXT""#,
+            r#"kubectl config view --minify --context="$STAGING_CONTEXT" -o 'jsonpath={.contexts}'"#,
+            "kubectl auth can-i get pods --subresource=log",
+            r#"cat k8s/a.yaml | sed "s/\${IMAGE_TAG}/${IMAGE_TAG}/g""#,
+            r#"cat k8s/a.yaml | sed "s/\${AWS_REGION}/$AWS_REGION/g""#,
+            r#"curl -q -sS -g -i --max-time 10 -w '%{stderr}%{json}\n' -H @- "$STAGING_BASE_URL/health""#,
+            r#"jq -R -s -e --arg version "$VERSION" '.a' ../smoke/responses/x.http"#,
+            "jq --version",
         ] {
             assert_eq!(effect(text), Ok(Effect::Reads), "{text}");
         }
@@ -254,9 +102,10 @@ mod tests {
     fn an_apply_changes_and_its_server_side_dry_run_asks() {
         for flags in [
             "-f -",
-            r#"-n "$N" -f -"#,
-            r#"--namespace="$N" --server-side --filename=-"#,
+            r#"-n "$STAGING_NAMESPACE" -f -"#,
+            r#"--namespace="$STAGING_NAMESPACE" --server-side --filename=-"#,
             "-f - --field-manager=ci",
+            "-n dpp-staging --field-manager ci -f -",
         ] {
             assert_eq!(effect(&format!("cat a | kubectl apply {flags}")), Ok(Effect::Changes), "{flags}");
             let dry_run =
@@ -286,12 +135,48 @@ mod tests {
             ("kubectl apply -f - -o go-template=x", "-o go-template of an apply"),
             ("sed -i s/a/b/g file", "sed"),
             ("sed s/a/b/w", "s/a/b/w"),
+            ("kubectl --server=https://elsewhere get pods", "--server=https://elsewhere"),
+            ("kubectl --context=other get pods", "--context=other"),
+            ("kubectl get secrets", "secrets"),
+            ("kubectl get pods,secrets", "pods,secrets"),
+            ("kubectl get pods --profile-output=x", "--profile-output=x"),
+            ("kubectl get pods --kubeconfig x", "--kubeconfig"),
+            ("kubectl get pods -o go-template=x", "-o"),
+            ("kubectl config view", "config"),
+            ("kubectl config view --minify --raw", "--raw"),
+            (r#"kubectl get "$POD""#, r#""$POD""#),
+            (r#"kubectl get pods "-n$STAGING_NAMESPACE""#, r#""-n$STAGING_NAMESPACE""#),
+            (r#"kubectl apply -f - -n "$IMAGE_TAG""#, "-n"),
+            (r#"kubectl apply -f - --field-manager="$IMAGE_TAG""#, r#"--field-manager="$IMAGE_TAG""#),
             ("sed 's/a/b/;s/c/d/e'", "'s/a/b/;s/c/d/e'"),
-            ("cat -", "-"),
-            ("curl -X POST \"$URL\"", "-X"),
-            ("curl -o file \"$URL\"", "-o"),
-            ("curl https://elsewhere", "https://elsewhere"),
+            ("sed 's/x/x/;e id;#'", "'s/x/x/;e id;#'"),
+            (r#"sed "s/x/x/;e id;#/${IMAGE_TAG}""#, r#""s/x/x/;e id;#/$IMAGE_TAG""#),
+            (r#"sed "s/\${IMAGE_TAG}/${VERSION}/g""#, r#""s/\${IMAGE_TAG}/$VERSION/g""#),
+            (
+                r#"sed "s/\${STAGING_CONTEXT}/${STAGING_CONTEXT}/g""#,
+                r#""s/\${STAGING_CONTEXT}/$STAGING_CONTEXT/g""#,
+            ),
+            (r#"sed "s/\${IMAGE_TAG}/${IMAGE_TAG}/w""#, r#""s/\${IMAGE_TAG}/$IMAGE_TAG/w""#),
+            (r#"sed "s/\${IMAGE_TAG}/${IMAGE_TAG}/g" x"#, "sed"),
+            ("cat -", "cat"),
+            ("cat /etc/passwd", "cat"),
+            ("cat k8s/../../x", "cat"),
+            ("cat a b", "cat"),
+            ("curl -X POST \"$STAGING_BASE_URL/\"", "-X"),
+            ("curl -q -o file \"$STAGING_BASE_URL/\"", "-o"),
+            ("curl -q -w @file \"$STAGING_BASE_URL/\"", "-w"),
+            ("curl -q -w '%output{file}' \"$STAGING_BASE_URL/\"", "-w"),
+            ("curl -sS \"$STAGING_BASE_URL/\"", "-sS"),
+            ("curl -q https://elsewhere", "https://elsewhere"),
+            (r#"curl -q "${IMAGE_TAG}:///etc/passwd""#, r#""$IMAGE_TAG:///etc/passwd""#),
+            (r#"curl -q "$STAGING_BASE_URL@elsewhere/""#, r#""$STAGING_BASE_URL@elsewhere/""#),
             ("jq -f program", "-f"),
+            (r#"jq "-f$IMAGE_TAG""#, r#""-f$IMAGE_TAG""#),
+            ("jq '$ENV'", "'$ENV'"),
+            ("jq env", "env"),
+            ("jq . /etc/passwd", "/etc/passwd"),
+            ("jq . ../smoke/responses/../../x", "../smoke/responses/../../x"),
+            ("kubectl get events | tail -20", "tail"),
             ("bash tools/deploy.sh", "bash"),
         ] {
             assert_eq!(effect(text), Err(word.to_owned()), "{text}");

@@ -12,12 +12,14 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+mod arguments;
 mod effect;
 mod lexer;
 mod shell;
 #[cfg(test)]
 mod tests;
 
+pub use arguments::{FILLED_IN, filled_in};
 pub use effect::{Effect, NotUnderstood};
 pub use lexer::{SyntaxError, parse, parse_block};
 pub use shell::{Pipeline, quote};

@@ -197,6 +197,7 @@ fn apply(found: &DocumentCommand<'_>) -> Result<(Step, Option<String>), String> 
         format!("{line}: expected: `cat` with the path of a manifest, such as k8s/api-deployment.yaml")
     })?;
     let id = id_of(manifest).ok_or_else(|| format!("{manifest}: the name gives no valid id"))?;
+    only_fills_in(line)?;
     // The commands of the guards are derived from this one: if that fails, nothing starts.
     render_line(line).and_then(|_| guard_line(line))?;
     let step = step(found, StepId::Apply(id), Phase::Deploy, Effect::Changes, Keep::DeployLog, Limit::Apply)?;
@@ -204,6 +205,23 @@ fn apply(found: &DocumentCommand<'_>) -> Result<(Step, Option<String>), String> 
         return Err(format!("{line}: an apply must not redirect its output"));
     }
     Ok((step, Some(manifest.to_owned())))
+}
+
+/// Checks that each stage between `cat` and the apply only fills a variable into the manifest.
+///
+/// These stages run in the preflight and in `replay` too, so they must not do anything else.
+fn only_fills_in(line: &CommandLine) -> Result<(), String> {
+    let [_, middle @ .., _] = &line.stages[..] else { return Ok(()) };
+    match middle.iter().find(|stage| command::filled_in(stage).is_none()) {
+        None => Ok(()),
+        Some(stage) => {
+            let stage = CommandLine { stages: vec![stage.clone()], redirect: None };
+            Err(format!(
+                "{stage}: expected, between `cat` and `kubectl apply`: sed \"s/\\${{NAME}}/${{NAME}}/g\", where NAME is one of {}",
+                command::FILLED_IN.join(", ")
+            ))
+        }
+    }
 }
 
 fn is_manifest(file: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Tests of the built-in document as a runbook, and of documents that differ from it in one place.
 
 use super::*;
-use crate::command::Effect;
+use crate::command::{self, Effect};
 
 fn built_in() -> Runbook {
     Runbook::built_in().unwrap_or_else(|error| panic!("{error}"))
@@ -108,13 +108,42 @@ fn an_apply_that_can_not_be_followed_is_refused() {
         ("kubectl apply -f - --dry-run=client", "--dry-run=client is not understood here"),
         ("kubectl apply --dry-run=server -f -", "but a command here changes"),
         ("kubectl replace -f -", "its last stage is not `kubectl apply …`"),
-        ("kubectl apply -f - | cat", "it changes, but a command here reads"),
-        ("kubectl delete -f - | kubectl apply -f -", "delete is not understood here"),
-        ("tee out.yaml | kubectl apply -f -", "tee is not understood here"),
+        ("kubectl apply -f - | cat", "expected, between `cat` and `kubectl apply`"),
+        ("kubectl apply -f - -n \"$UNKNOWN\"", "-n is not understood here"),
+        ("kubectl apply -f - --field-manager=\"$(id)\"", "--field-manager=\"$(id)\" is not understood here"),
     ] {
         let problems = problems("kubectl apply -f -", to);
         assert!(problems.contains(why), "{to}: {problems}");
         assert!(problems.starts_with("line 84: "), "{problems}");
+    }
+    for stage in [
+        "kubectl delete -f -",
+        "kubectl config view --raw",
+        "tee out.yaml",
+        "cat k8s/worker-deployment.yaml",
+        "curl -q \"${IMAGE_TAG}:///etc/passwd\"",
+        "jq -R env",
+        "sed 's/x/x/;e id;#${IMAGE_TAG}'",
+        "sed \"s/x/x/;e id;#${IMAGE_TAG}/g\"",
+        "sed \"s/\\${IMAGE_TAG}/${AWS_REGION}/g\"",
+        "sed \"s/\\${STAGING_CONTEXT}/${STAGING_CONTEXT}/g\"",
+        "sed \"s/\\${VERSION}/${VERSION}/g\"",
+        "sed -n \"s/\\${IMAGE_TAG}/${IMAGE_TAG}/g\"",
+    ] {
+        let problems = problems("kubectl apply -f -", &format!("{stage} | kubectl apply -f -"));
+        assert!(
+            problems.contains("expected, between `cat` and `kubectl apply`: sed "),
+            "{stage}: {problems}"
+        );
+        assert!(problems.starts_with("line 84: "), "{problems}");
+    }
+    for name in command::FILLED_IN {
+        let stage = format!("sed \"s/\\${{{name}}}/${{{name}}}/g\" | kubectl apply -f -");
+        let edited = altered("kubectl apply -f -", &stage).unwrap();
+        assert_eq!(
+            edited.step(&"apply.api".parse().unwrap()).unwrap().line.filled_in(),
+            ["AWS_ACCOUNT_ID", "IMAGE_TAG", name]
+        );
     }
     let one_stage = "cat k8s/api-deployment.yaml | \\\n  sed \"s/\\${AWS_ACCOUNT_ID}/${AWS_ACCOUNT_ID}/g\" | \\\n  sed \"s/\\${IMAGE_TAG}/${IMAGE_TAG}/g\" | \\\n  kubectl apply -f -";
     assert!(problems(one_stage, "kubectl apply -f k8s/api-deployment.yaml").contains("expected: `cat`"));
