@@ -274,6 +274,14 @@ fn read_rollouts(
                 procedure.deployments.len()
             ),
         );
+    } else if procedure
+        .deployments
+        .iter()
+        .map(|deployment| &deployment.id)
+        .ne(applies.iter().map(|(id, _)| id))
+    {
+        let section = document.section_starting("### 3. ");
+        problems.add(section, "the rollouts must have the order of the applies of step 2".to_owned());
     }
 }
 

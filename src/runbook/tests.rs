@@ -150,6 +150,19 @@ fn an_apply_that_can_not_be_followed_is_refused() {
 }
 
 #[test]
+fn rollouts_in_another_order_than_the_applies_are_refused() {
+    let swapped = |text: &str, first: &str, second: &str| {
+        text.replace(first, "@").replace(second, first).replace('@', second)
+    };
+    let rollouts = swapped(BUILT_IN, "deployment/dpp-api", "deployment/dpp-worker");
+    let error = Runbook::read(&Document::new(rollouts.clone())).unwrap_err().to_string();
+    assert_eq!(error, "line 106: the rollouts must have the order of the applies of step 2");
+    let both = swapped(&rollouts, "k8s/api-deployment.yaml", "k8s/worker-deployment.yaml");
+    let runbook = Runbook::read(&Document::new(both)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(runbook.deployments[0].name, "dpp-worker");
+}
+
+#[test]
 fn a_check_is_added_by_a_row_of_the_table_and_its_counts() {
     let more = BUILT_IN
         .replace("\n\n**Evidence**:\n- `apps/api/dpp_api/routers/health.py` (lines 105", "\n| 11 | GET | /status | 200 | Status page |\n\n**Evidence**:\n- `apps/api/dpp_api/routers/health.py` (lines 105")

@@ -6,13 +6,11 @@ use aho_corasick::AhoCorasick;
 
 use super::facts::{outcomes, printed};
 use super::{Evidence, Kind, Point};
+use crate::command::CommandLine;
 use crate::events::{Began, Outcome};
 use crate::facts::body;
 use crate::runbook::{HealthPath, StepId};
 use crate::verdict;
-
-/// The placeholders that the runbook's `sed` fills in.
-const FILLED_IN: [&str; 2] = ["AWS_ACCOUNT_ID", "IMAGE_TAG"];
 
 pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Point>> {
     let Some((_, began)) = &evidence.run.began else { return Ok(Vec::new()) };
@@ -31,17 +29,27 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Point>> {
 /// Compares a rendered manifest with the manifest and the values of the run.
 fn not_rendered_so(evidence: &Evidence, began: &Began, outcome: &Outcome) -> io::Result<Option<String>> {
     let StepId::Render(id) = &outcome.id else { return Ok(None) };
-    let row = evidence.run.runbook.deployment(id);
+    let runbook = &evidence.run.runbook;
+    let row = runbook.deployment(id);
     // If a value was redacted here, guard-named-value has refused the run.
     let is_whole = outcome.succeeded() && outcome.redactions.is_empty();
     let Some(row) = row.filter(|row| is_whole && evidence.has(&format!("inputs/{}", row.manifest))) else {
         return Ok(None);
     };
     let manifest = fs_err::read(evidence.tree.path("inputs").join(&row.manifest))?;
-    let values = FILLED_IN.map(|name| verdict::variable(began, name).unwrap_or_default());
-    let names = AhoCorasick::new(FILLED_IN.map(|name| format!("${{{name}}}"))).map_err(io::Error::other)?;
-    let differs = names.replace_all_bytes(&manifest, &values) != printed(evidence, outcome.stdout.as_ref())?;
+    let Some(step) = runbook.step(&outcome.id) else { return Ok(None) };
+    let differs = filled_in(&manifest, &step.line, began)? != printed(evidence, outcome.stdout.as_ref())?;
     Ok(differs.then(|| format!("{}: it is not {} with its placeholders filled in", outcome.id, row.manifest)))
+}
+
+/// Fills in the placeholders of a manifest as the `sed` stages of a command do.
+fn filled_in(manifest: &[u8], line: &CommandLine, began: &Began) -> io::Result<Vec<u8>> {
+    let names = line.filled_in();
+    let values: Vec<_> =
+        names.iter().map(|name| verdict::variable(began, name).unwrap_or_default()).collect();
+    let placeholders = names.iter().map(|name| format!("${{{name}}}"));
+    let placeholders = AhoCorasick::new(placeholders).map_err(io::Error::other)?;
+    Ok(placeholders.replace_all_bytes(manifest, &values))
 }
 
 /// Compares jq's result for an answer with the recorded answer; `None` if jq was not run or was ended by this
@@ -85,4 +93,30 @@ fn answer_of(evidence: &Evidence, path: HealthPath) -> io::Result<Vec<u8>> {
     let check = evidence.run.runbook.check_of(path);
     let outcome = check.and_then(|check| evidence.run.outcome(&check.id()));
     printed(evidence, outcome.and_then(|outcome| outcome.stdout.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{command, fixture};
+
+    #[test]
+    fn the_placeholders_that_the_command_names_are_filled_in() {
+        let manifest = b"${AWS_ACCOUNT_ID} ${AWS_REGION} ${IMAGE_TAG} ${OTHER}";
+        for (stages, filled) in [
+            ("", "${AWS_ACCOUNT_ID} ${AWS_REGION} ${IMAGE_TAG} ${OTHER}"),
+            (
+                r#" | sed "s/\${AWS_REGION}/${AWS_REGION}/g""#,
+                "${AWS_ACCOUNT_ID} us-east-1 ${IMAGE_TAG} ${OTHER}",
+            ),
+            (
+                r#" | sed "s/\${AWS_ACCOUNT_ID}/${AWS_ACCOUNT_ID}/g" | sed "s/\${IMAGE_TAG}/${IMAGE_TAG}/g""#,
+                "123456789012 ${AWS_REGION} v0.4.2.2 ${OTHER}",
+            ),
+        ] {
+            let line = command::parse(&format!("cat k8s/a.yaml{stages}")).unwrap();
+            let found = filled_in(manifest, &line, &fixture::began()).unwrap();
+            assert_eq!(String::from_utf8(found).unwrap(), filled);
+        }
+    }
 }
