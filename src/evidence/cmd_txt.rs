@@ -50,14 +50,15 @@ pub fn render(run: &RunState, phase: Phase, overlay: &str) -> Option<String> {
     );
     let uid = run.uids.get(&target.namespace).cloned().flatten().unwrap_or_else(|| "unknown".to_owned());
     let key = if commands.iter().any(|command| command.command.intent.reads_key) { NEEDS_KEY } else { "" };
-    let prelude = PRELUDE
-        .replace("@KEY@", key)
-        .replace("@FOLDER@", folder)
-        .replace("@OVERLAY@", overlay)
-        .replace("@CONTEXT@", &quote(&target.context))
-        .replace("@NAMESPACE@", &quote(&target.namespace))
-        .replace("@UID@", &quote(&uid));
-    text.push_str(&prelude);
+    let (context, namespace, uid) = (quote(&target.context), quote(&target.namespace), quote(&uid));
+    text.push_str(&prelude(&[
+        ("@KEY@", key),
+        ("@FOLDER@", folder),
+        ("@OVERLAY@", overlay),
+        ("@CONTEXT@", &context),
+        ("@NAMESPACE@", &namespace),
+        ("@UID@", &uid),
+    ]));
     for command in &commands {
         text.push('\n');
         entry(&mut text, command);
@@ -67,6 +68,24 @@ pub fn render(run: &RunState, phase: Phase, overlay: &str) -> Option<String> {
          exit $((differ > 0))\n",
     );
     Some(text)
+}
+
+/// Returns the prelude with each marker replaced by its value.
+///
+/// The template is read once, so a marker inside a value is text like any other and breaks no quotes.
+fn prelude(values: &[(&str, &str)]) -> String {
+    let (mut text, mut rest) = (String::with_capacity(PRELUDE.len()), PRELUDE);
+    let next = |rest: &'static str| {
+        let found = values.iter().filter_map(|(marker, value)| Some((rest.find(marker)?, *marker, *value)));
+        found.min_by_key(|(at, ..)| *at)
+    };
+    while let Some((at, marker, value)) = next(rest) {
+        text.push_str(&rest[..at]);
+        text.push_str(value);
+        rest = &rest[at + marker.len()..];
+    }
+    text.push_str(rest);
+    text
 }
 
 /// Replaces control characters, since a comment ends at the end of its line.
@@ -181,4 +200,60 @@ fn how_it_went(outcome: Option<&Outcome>, times: u32) -> String {
     };
     let times = if times > 1 { format!(" · ran {times} times, this was the last") } else { String::new() };
     format!("{}  ·  {seconds}{by}{times}", outcome.started.to_clock())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::fixture;
+
+    const MARKERS: [&str; 6] = ["@KEY@", "@FOLDER@", "@OVERLAY@", "@CONTEXT@", "@NAMESPACE@", "@UID@"];
+
+    fn passing() -> RunState {
+        fixture::Events::passing().run()
+    }
+
+    /// Runs bash with these arguments and this script on standard input.
+    fn bash(arguments: &[&str], script: &str) -> std::process::Output {
+        let mut bash = Command::new("bash")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        bash.wait_with_output().unwrap()
+    }
+
+    #[test]
+    fn a_value_with_every_marker_in_it_stays_one_word() {
+        let hostile = |name: &str| format!("{name}'; touch ran; {} x'); id; (:", MARKERS.join(" "));
+        let (context, namespace, uid) = (hostile("context"), hostile("namespace"), hostile("uid"));
+        let mut began = fixture::began();
+        (began.target.context, began.target.namespace) = (context.clone(), namespace.clone());
+        let mut run = passing();
+        run.began.as_mut().unwrap().1 = began;
+        run.uids.insert(namespace.clone(), Some(uid.clone()));
+        let text = render(&run, Phase::Deploy, "overlay @UID@ @CONTEXT@").unwrap();
+
+        assert!(text.contains(&format!("namespace={} want={}\n", quote(&namespace), quote(&uid))));
+        assert!(text.contains(&format!("--context={} get namespace", quote(&context))));
+        assert!(text.contains("\noverlay @UID@ @CONTEXT@\nKUBECONFIG\n"));
+        let parsed = bash(&["-n"], &text);
+        assert!(parsed.status.success(), "{}", String::from_utf8_lossy(&parsed.stderr));
+
+        let assignment = text.lines().find(|line| line.trim_start().starts_with("namespace=")).unwrap();
+        let printed = bash(&[], &format!("{assignment}\nprintf '%s|%s' \"$namespace\" \"$want\""));
+        assert_eq!(String::from_utf8(printed.stdout).unwrap(), format!("{namespace}|{uid}"));
+    }
+
+    #[test]
+    fn no_marker_is_left_in_the_prelude() {
+        let text = render(&passing(), Phase::Deploy, "apiVersion: v1").unwrap();
+        assert!(MARKERS.iter().all(|marker| !text.contains(marker)), "{text}");
+    }
 }

@@ -104,10 +104,15 @@ fn namespace_uids(run: &RunState, output: &CommandOutput<'_>) -> Read {
     let told = String::from_utf8_lossy(output.stdout);
     let uids: BTreeMap<&str, &str> = told.lines().filter_map(|line| line.split_once(' ')).collect();
     let uid = |namespace: &str| {
-        let uid = uids.get(namespace).map(|uid| (*uid).to_owned());
+        let uid = uids.get(namespace).filter(|uid| is_uid(uid)).map(|uid| (*uid).to_owned());
         EventKind::NamespaceUid { namespace: namespace.to_owned(), uid }
     };
     Ok(vec![uid("kube-system"), uid(namespace(run))])
+}
+
+/// Returns whether a text has the characters of a UID, which Kubernetes writes as a UUID (RFC 9562).
+fn is_uid(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn namespace(run: &RunState) -> &str {

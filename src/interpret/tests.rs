@@ -98,6 +98,17 @@ fn the_preflight_s_commands_are_read() {
         read("uids", 0, ["dpp-staging 22\nother 33\n", ""]),
         json!([uid("kube-system", Value::Null), uid("dpp-staging", json!("22"))])
     );
+    for (printed, is_one) in [
+        ("8b7a3c1e-0f5d-4f6e-9a55-2f3b1c9d7e10", true),
+        ("x'; touch ran; echo '", false),
+        ("a@UID@", false),
+        ("a b", false),
+        ("", false),
+    ] {
+        let told = if is_one { json!(printed) } else { Value::Null };
+        let events = read("uids", 0, [&format!("dpp-staging {printed}\n"), ""]);
+        assert_eq!(events[1], uid("dpp-staging", told), "{printed}");
+    }
     let lands =
         json!({"api_version": "v1", "kind": "Service", "namespace": "a", "name": "b", "generation": null});
     assert_eq!(
