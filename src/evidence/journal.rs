@@ -110,10 +110,15 @@ pub fn events_of(journal: &[u8]) -> Result<Vec<Event>, UnreadableJournal> {
     Ok(events)
 }
 
+/// Returns the number of bytes after the last complete line of a journal.
+pub fn torn_bytes(journal: &[u8]) -> usize {
+    journal.rsplit(|byte| *byte == b'\n').next().map_or(0, <[u8]>::len)
+}
+
 fn event_of(line: &[u8]) -> Result<Event, String> {
     let event: Event = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let again = serde_json::to_string(&event).map_err(|error| error.to_string())?;
-    if line.trim_ascii_end() == again.as_bytes() && line.ends_with(b"\n") {
+    if line.strip_suffix(b"\n") == Some(again.as_bytes()) {
         return Ok(event);
     }
     let (line, again) = (
@@ -171,6 +176,7 @@ mod tests {
         assert_eq!(events(&[""]), Ok(0));
         // The line may be complete except for its line end.
         assert_eq!(events(&[&began, WHOLE]), Ok(1));
+        assert_eq!(["", "{}\n", "{}", "{}\n{\"s"].map(|text| torn_bytes(text.as_bytes())), [0, 0, 2, 3]);
     }
 
     #[test]
@@ -189,6 +195,10 @@ mod tests {
             WHOLE.replace("\"seq\":1", "\"seq\": 1"),
             WHOLE.replace(".000Z", "Z"),
             format!("\u{feff}{WHOLE}"),
+            format!("{WHOLE} "),
+            format!("{WHOLE}\t"),
+            format!("{WHOLE}\r"),
+            format!(" {WHOLE}"),
         ] {
             assert!(whole(&line).starts_with("line 2 is not an event of the format: "), "{line}");
         }

@@ -15,7 +15,7 @@ mod tree;
 
 pub use disk_space::{LEAST_FREE, Reserve, free};
 pub use http_headers::{HeaderFilter, SECRET_FIELDS};
-pub use journal::{Journal, UnreadableJournal, events_of};
+pub use journal::{Journal, UnreadableJournal, events_of, torn_bytes};
 pub use lock::{Lock, LockError};
 pub use run_folders::{ManifestHeader, RunFolder, latest, latest_run, make_room, run_folders};
 pub use sums::{

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Evidence, Kind, Point, clipped, documents_check};
 use crate::events::EventKind;
-use crate::evidence::ABOVE_THE_SUMS;
+use crate::evidence::{ABOVE_THE_SUMS, SUMS, torn_bytes};
 use crate::manifest::Manifest;
 use crate::run_state::RunState;
 use crate::runbook::StepId;
@@ -23,7 +23,7 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Point>> {
         Point::new(
             Kind::Completeness,
             format!("the journal's {number} events are numbered and in order"),
-            order(evidence),
+            order(evidence).into_iter().chain(torn(evidence)?).collect(),
         ),
     ];
     checks.push(listed_files(evidence));
@@ -32,13 +32,14 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Point>> {
 }
 
 /// Checks an empty journal: the run was ended before it began, so the manifest must not claim more.
-pub(super) fn nothing_begun(evidence: &Evidence) -> Point {
+pub(super) fn nothing_begun(evidence: &Evidence) -> io::Result<Point> {
     let claims = match super::files::json(evidence, "manifest.json") {
         Ok(kept) => kept["verdict"] != "incomplete" || kept["commands"] != Value::Array(Vec::new()),
         Err(_) => evidence.has("manifest.json"),
     };
     let found = claims.then(|| "manifest.json describes a run, but journal.jsonl is empty".to_owned());
-    Point::new(Kind::Truth, "nothing was run: the journal is empty", found.into_iter().collect())
+    let found = found.into_iter().chain(torn(evidence)?).collect();
+    Ok(Point::new(Kind::Truth, "nothing was run: the journal is empty", found))
 }
 
 /// Compares the manifest with the journal folded again.
@@ -104,6 +105,15 @@ fn order(evidence: &Evidence) -> Vec<String> {
         .and_then(|pair| pair.last())
         .map(|event| format!("journal.jsonl: event {} is older than the one before", event.seq));
     gap.into_iter().chain(back).chain(starts_and_ends(evidence)).collect()
+}
+
+/// Checks that the journal of a sealed run ends with a complete line, since only a crash tears a line.
+fn torn(evidence: &Evidence) -> io::Result<Option<String>> {
+    if !evidence.has(SUMS) {
+        return Ok(None);
+    }
+    let bytes = torn_bytes(&fs_err::read(evidence.tree.path("journal.jsonl"))?);
+    Ok((bytes > 0).then(|| format!("journal.jsonl: there are {bytes} bytes after its last line")))
 }
 
 /// Checks that each command that ended had begun, and, if the run reached its end, that each that began has

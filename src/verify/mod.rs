@@ -252,7 +252,7 @@ pub fn verify(folder: &Utf8Path, anchors: &TrustAnchors<'_>) -> Result<Report, C
     if let Some(why) = unreadable {
         checks.push(Point::new(Kind::Truth, "journal.jsonl can be read", vec![why]));
     } else if evidence.events.is_empty() {
-        checks.push(consistency::nothing_begun(&evidence));
+        checks.push(consistency::nothing_begun(&evidence)?);
     } else {
         checks.extend(runbook_check::checks(&evidence)?);
         checks.push(commands::check(&evidence));

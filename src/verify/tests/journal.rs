@@ -33,6 +33,25 @@ fn events_that_are_not_in_order_are_found() {
     assert_found("near: at the same moment", &same.report(), &[]);
 }
 
+#[test]
+fn bytes_after_the_last_line_of_a_sealed_journal_are_found() {
+    let mut folder = honest();
+    let journal = folder.close().join("journal.jsonl");
+    let whole = fs_err::read_to_string(&journal).unwrap();
+    fs_err::write(&journal, format!("{whole}{{\"seq\":")).unwrap();
+    folder.seal();
+    let message = "journal.jsonl: there are 7 bytes after its last line";
+    assert_found("sealed", &folder.report(), &[(ORDER, message)]);
+
+    let mut killed = honest();
+    killed.end().events.0.pop();
+    killed.write();
+    let journal = killed.root().join("journal.jsonl");
+    let whole = fs_err::read_to_string(&journal).unwrap();
+    fs_err::write(&journal, format!("{whole}{{\"seq\":")).unwrap();
+    assert_found("near: a run that was killed", &killed.report(), &[]);
+}
+
 fn starts(kind: &EventKind, id: &str) -> bool {
     matches!(kind, EventKind::CommandStarts(intent) if intent.id == step(id))
 }
