@@ -21,7 +21,7 @@ use crate::plan;
 use crate::report::{self, Verbosity};
 use crate::run::{self, Job, StartError};
 use crate::runbook::{EXIT_CODES, Runbook, exit_of_signal};
-use crate::session::{HostEnvironment, find_root};
+use crate::session::{self, HostEnvironment, find_root};
 
 /// Carries out the Staging Dry Run Runbook with kubectl, curl and jq, and records what they print as evidence
 #[derive(Parser)]
@@ -172,11 +172,14 @@ fn carry_out(scope: Scope, asked: RunOptions, argv: Vec<String>, host: &HostEnvi
             return 2;
         }
     };
+    // Without patterns, the run fails for the same reason, before it reads or prints anything else.
+    let patterns = session::patterns(&inputs).ok();
+    let redacted = |text: &str| patterns.as_ref().map_or_else(|| text.to_owned(), |all| all.redact_str(text));
     let result = job(scope, asked, inputs, argv, host).and_then(|job| run::run(job, host));
     match result {
         Ok(status) => status,
         Err(StartError::Refused(text)) => {
-            report::refuse(&text);
+            report::refuse(&redacted(&text));
             2
         }
         Err(error @ StartError::Interrupted(signal)) => {
@@ -184,7 +187,7 @@ fn carry_out(scope: Scope, asked: RunOptions, argv: Vec<String>, host: &HostEnvi
             exit_of_signal(signal)
         }
         Err(StartError::Failed(error)) => {
-            report::fail(&error.to_string());
+            report::fail(&redacted(&error.to_string()));
             4
         }
     }

@@ -13,8 +13,11 @@ use crate::events::Target;
 
 mod grammar;
 mod refused;
+mod secret_values;
 #[cfg(test)]
 mod tests;
+
+use secret_values::SecretValues;
 
 pub use refused::{InputProblem, Refused};
 
@@ -169,7 +172,9 @@ pub fn read(lookup: impl Fn(&str) -> Option<OsString>) -> Result<Inputs, Refused
     let defaulted = defaulted.map(|(row, _)| row.name).collect();
 
     let readings = unless_one_hides_another(readings, &redact);
-    let refused = Refused::new(&readings);
+    let secrets = SecretValues::of(&lookup);
+    let readings = without_secrets(readings, &secrets, &lookup);
+    let refused = Refused::new(&readings, &secrets);
     match readings.map(Reading::into_value) {
         [
             Some(context),
@@ -226,6 +231,23 @@ fn unless_one_hides_another(
     for (reading, fault) in readings.iter_mut().zip(faults) {
         if let Some(fault) = fault {
             *reading = Reading::Refused(fault);
+        }
+    }
+    readings
+}
+
+/// Replaces the problem of an input that contains a secret, since such a text quotes parts of the input.
+fn without_secrets(
+    mut readings: [Reading; TABLE.len()],
+    secrets: &SecretValues,
+    lookup: impl Fn(&str) -> Option<OsString>,
+) -> [Reading; TABLE.len()] {
+    for (row, reading) in TABLE.iter().zip(&mut readings) {
+        let Reading::Refused(fault) = reading else { continue };
+        let given = lookup(row.name).filter(|_| !row.secret);
+        match given.and_then(|given| secrets.marker_of_one_in(&given.to_string_lossy())) {
+            Some(marker) => *fault = format!("contains {marker}, which must be in no other input"),
+            None => *fault = secrets.hide(fault),
         }
     }
     readings

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{InputRow, Reading, TABLE};
+use super::{InputRow, Reading, SecretValues, TABLE};
 use crate::command::quote;
 
 /// All problems of the inputs, in the order of the table; its `Display` is the whole message.
@@ -31,11 +31,11 @@ pub struct InputProblem {
 }
 
 impl Refused {
-    pub(super) fn new(readings: &[Reading; TABLE.len()]) -> Self {
+    pub(super) fn new(readings: &[Reading; TABLE.len()], secrets: &SecretValues) -> Self {
         let rows = || TABLE.iter().zip(readings);
         let values = rows().filter_map(|(row, reading)| match reading {
             Reading::Given(value) | Reading::Default(value) if !row.secret => {
-                Some((format!("\"${}\"", row.name), quote(value)))
+                Some((format!("\"${}\"", row.name), quote(&secrets.hide(value))))
             }
             _ => None,
         });
@@ -53,7 +53,9 @@ impl Refused {
             _ => None,
         };
         let fine = |(row, reading): (&InputRow, &Reading)| match reading {
-            Reading::Given(value) if row.default.is_some() => Some(format!("{} ({value})", row.name)),
+            Reading::Given(value) if row.default.is_some() => {
+                Some(format!("{} ({})", row.name, secrets.hide(value)))
+            }
             Reading::Given(_) => Some(row.name.into()),
             Reading::Default(value) => Some(format!("{} ({value}, the default)", row.name)),
             Reading::Unset | Reading::Refused(_) => None,

@@ -108,6 +108,36 @@ fn a_named_value_that_is_missing_or_short_is_refused_without_a_character_of_it()
 }
 
 #[test]
+fn no_message_contains_a_secret_that_is_in_another_input() {
+    let key = "qz_live/0123 456{},789";
+    let long = "k".repeat(200);
+    for (secret, name) in [
+        (key, "STAGING_BASE_URL"),
+        (key, "STAGING_NAMESPACE"),
+        (key, "IMAGE_TAG"),
+        (key, REDACT),
+        (&long, "STAGING_METRICS_URL"),
+        ("qz_live_01234567", "STAGING_CONTEXT"),
+        ("qz_live_01234567", "IMAGE_TAG"),
+    ] {
+        for given in [secret.to_owned(), format!("x{secret}"), format!("https://{secret}@h/?{secret}")] {
+            let given = [("STAGING_API_KEY", secret), (name, &given)];
+            let refused = read_from(&[&REQUIRED[..], &given].concat()).unwrap_err().to_string();
+            for part in [&secret[..8], "456{", "789"] {
+                let is_in = secret.contains(part) && refused.contains(part);
+                assert!(!is_in, "{name}: {refused}");
+            }
+        }
+    }
+    let named = [(REDACT, "DB_PASSWORD,OTHER"), ("DB_PASSWORD", "hunter2 hunter2"), ("OTHER", "hunter2 hun")];
+    let given = [&REQUIRED[..], &named, &[("AWS_REGION", "hunter2 hunter2")]].concat();
+    let refused = read_from(&given).unwrap_err();
+    assert_eq!(refused.problems[0].fault, "contains [redacted:DB_PASSWORD], which must be in no other input");
+    let near = read_from(&[&REQUIRED[..], &named, &[("AWS_REGION", "hunter")]].concat()).unwrap_err();
+    assert!(near.problems[0].fault.starts_with("is \"hunter\": "), "{near}");
+}
+
+#[test]
 fn the_message_for_several_bad_inputs() {
     let refused = read_from(&[
         ("STAGING_NAMESPACE", "dpp-staging"),

@@ -17,7 +17,7 @@ impl Run {
     /// Ends a run, whatever its result, and returns the exit code.
     pub(super) fn end(mut self, result: Result<(), Interruption>) -> u8 {
         let place = self.close(result).unwrap_or_else(|error| {
-            report::fail(&error.to_string());
+            self.print_failure(&error.to_string());
             self.recorder.fail(&self.tree, &error);
             // The disk may accept no more data; the manifest that is on it has the verdict `incomplete`.
             self.seal().unwrap_or(None)
@@ -34,11 +34,16 @@ impl Run {
         }
         match unsigned {
             Some(error) => {
-                report::fail(&format!("the evidence is complete but not signed: {error}"));
+                self.print_failure(&format!("the evidence is complete but not signed: {error}"));
                 4
             }
             None => code,
         }
+    }
+
+    /// Prints a failure without the secrets that a message of the system may quote.
+    fn print_failure(&self, error: &str) {
+        report::fail(&self.tree.patterns().redact_str(error));
     }
 
     fn close(&mut self, result: Result<(), Interruption>) -> Result<Option<EvidenceLocation>, Error> {
