@@ -22,9 +22,9 @@ const SPECIAL: &str = "bash gives this a meaning that a command of the runbook m
 const CONTROL: &str = "a control character; quote it if it is meant";
 
 /// Words that begin a compound command in the position of a program (Bash Reference Manual, 3.2.1).
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
     "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "select", "then",
-    "time", "until",
+    "time", "until", "while",
 ];
 
 /// Parses a text that contains exactly one command.

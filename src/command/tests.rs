@@ -204,6 +204,15 @@ fn a_refusal_names_the_character_and_its_place() {
 }
 
 #[test]
+fn a_reserved_word_is_no_program() {
+    for word in ["while", "until", "if", "for", "time", "function"] {
+        let error = parse(&format!("{word} a")).unwrap_err();
+        assert_eq!(error.why, "a program's plain name is expected here", "{word}");
+        assert!(parse(&format!("{word}s a")).is_ok() && parse(&format!("a {word}")).is_ok(), "{word}");
+    }
+}
+
+#[test]
 fn parse_takes_exactly_one_command() {
     assert!(parse("# before\n\n a b; # after\n").is_ok());
     assert_eq!(parse("a\nb").unwrap_err().why, "a second command begins here");

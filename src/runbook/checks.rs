@@ -58,6 +58,10 @@ const HEADING: &str = "### Test Suite (";
 /// The names of the table's columns.
 const COLUMNS: [&str; 5] = ["#", "Method", "Endpoint", "Expected Status", "Notes"];
 
+/// The length of the longest path in bytes: the name of the response's file is made of it, and a file system
+/// accepts 255.
+const LONGEST_PATH: usize = 200;
+
 /// Reads the table's rows.
 pub(super) fn read(document: &Document, problems: &mut Problems<'_>) -> Vec<Check> {
     let Some(section) = document.section_starting(HEADING) else {
@@ -129,6 +133,9 @@ fn check(cells: &[&str]) -> Result<Check, String> {
     if !is_path(path) {
         return Err(format!("{path} is not a path: letters, digits and ._~- between single /"));
     }
+    if path.len() > LONGEST_PATH {
+        return Err(format!("the path has {} characters; at most {LONGEST_PATH} are possible", path.len()));
+    }
     let statuses: Vec<String> = statuses.split(" or ").map(str::to_owned).collect();
     if !statuses.iter().all(|status| status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit())) {
         return Err("a status must have three digits; separate two by ` or `".to_owned());
@@ -189,5 +196,10 @@ mod tests {
             assert!(check(&cells).is_err(), "{cells:?}");
         }
         assert!(check(&["1", "GET", "/a", "200"]).is_err());
+        let path = |length: usize| format!("/{}", "a".repeat(length - 1));
+        let longest = check(&["1", "GET", &path(LONGEST_PATH), "200", ""]).unwrap();
+        assert!(longest.file_name().len() <= 255);
+        let error = check(&["1", "GET", &path(LONGEST_PATH + 1), "200", ""]).unwrap_err();
+        assert_eq!(error, "the path has 201 characters; at most 200 are possible");
     }
 }

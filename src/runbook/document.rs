@@ -62,6 +62,33 @@ impl Document {
         start.map(|(from, _)| text[from..].trim_end())
     }
 
+    /// Returns the first part of a section that would hide or end its commands, with the reason.
+    ///
+    /// A reader of the page and this program must see the same commands. So the section ends only at the
+    /// heading `next`, its code blocks are fenced by "```bash" and "```", and no HTML comment reaches into it.
+    pub(super) fn hidden_in(&self, section: &str, next: &str) -> Option<(&str, String)> {
+        let start = (section.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize)?;
+        let (before, rest) = self.text.split_at_checked(start)?;
+        let (section, after) = rest.split_at_checked(section.len())?;
+        let in_comment = before.rfind("<!--").is_some_and(|at| !before[at..].contains("-->"));
+        if in_comment {
+            return Some((section, "the section begins inside an HTML comment".to_owned()));
+        }
+        if let Some(comment) = section.lines().find(|line| line.contains("<!--") || line.contains("-->")) {
+            return Some((comment, "an HTML comment would hide a part of this section".to_owned()));
+        }
+        if let Some(fence) = unknown_fence(section) {
+            return Some((fence, "a code block here must begin with ```bash and end with ```".to_owned()));
+        }
+        let end = after.trim_start();
+        (!end.starts_with(next)).then(|| {
+            (
+                if end.is_empty() { section } else { end },
+                format!("the section must end at the heading {next}…"),
+            )
+        })
+    }
+
     /// Returns the first line that contains `words`, without its list marker.
     pub fn line_with(&self, words: &str) -> Option<&str> {
         self.text.lines().find(|line| line.contains(words)).map(item)
@@ -84,6 +111,19 @@ impl fmt::Debug for Document {
 /// Returns the `bash` code blocks of a section, in order.
 pub(super) fn code_blocks(section: &str) -> impl Iterator<Item = &str> {
     section.split("```bash\n").skip(1).filter_map(|rest| rest.split("\n```").next())
+}
+
+/// Returns the first line that begins or ends a code block in another way than [`code_blocks`] reads.
+fn unknown_fence(section: &str) -> Option<&str> {
+    let (mut open, mut last) = (false, None);
+    let is_fence = |line: &&str| ["```", "~~~"].iter().any(|fence| line.trim_start().starts_with(fence));
+    for line in section.lines().filter(is_fence) {
+        if line != if open { "```" } else { "```bash" } {
+            return Some(line);
+        }
+        (open, last) = (!open, Some(line));
+    }
+    last.filter(|_| open)
 }
 
 /// Returns the items of the list after a line that begins with `label`, without their markers.

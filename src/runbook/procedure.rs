@@ -41,6 +41,7 @@ struct DocumentCommand<'d> {
 /// Reads steps 1 to 4.
 pub(super) fn read(document: &Document, problems: &mut Problems<'_>) -> Procedure {
     let mut procedure = Procedure::default();
+    refuse_hidden_commands(document, problems);
     read_states(
         document,
         "### 1. ",
@@ -52,6 +53,17 @@ pub(super) fn read(document: &Document, problems: &mut Problems<'_>) -> Procedur
     read_rollouts(document, &applies, &mut procedure, problems);
     read_states(document, "### 4. ", &[StepId::StatusAfter], &mut procedure, problems);
     procedure
+}
+
+/// Refuses a document in which a reader of the page could see other commands than this program.
+fn refuse_hidden_commands(document: &Document, problems: &mut Problems<'_>) {
+    for number in 1..=4 {
+        let next = format!("### {}. ", number + 1);
+        let section = document.section_starting(&format!("### {number}. "));
+        if let Some((part, why)) = section.and_then(|section| document.hidden_in(section, &next)) {
+            problems.add(Some(part), why);
+        }
+    }
 }
 
 /// Parses the commands in the code blocks of a step.

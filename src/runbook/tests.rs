@@ -234,6 +234,27 @@ fn what_is_not_understood_is_refused_with_its_line() {
 }
 
 #[test]
+fn what_would_hide_or_end_the_commands_of_a_step_is_refused() {
+    let deploy = "### 2. Deploy to Staging\n\n";
+    let replaced = [
+        ("### 2. Deploy to Staging\n", "### 2. Deploy to Staging\n---\n", "line 82: the section must end at"),
+        ("### 5. Execute", "### More\n\n```bash\nid\n```\n\n### 5. Execute", "the heading ### 5. …"),
+        (deploy, &format!("{deploy}<!-- \n"), "line 83: an HTML comment would hide"),
+        ("## Inputs\n", "## Inputs\n<!-- \n", "the section begins inside an HTML comment"),
+        (&format!("{deploy}```bash"), &format!("{deploy}```sh"), "line 83: a code block here must begin"),
+        (&format!("{deploy}```bash"), &format!("{deploy} ```bash"), "line 83: a code block here must begin"),
+        (deploy, &format!("{deploy}~~~\nid\n~~~\n"), "line 83: a code block here must begin"),
+    ];
+    for (from, to, why) in replaced {
+        let problems = problems(from, to);
+        assert!(problems.contains(why), "{to}: {problems}");
+    }
+    altered("## Inputs\n", "## Inputs\n<!-- none is a secret -->\n").unwrap();
+    altered("## Stop Rules\n", "---\n\n## Stop Rules\n").unwrap();
+    altered("# Deploy Worker\n", "# --- Deploy Worker\n---\n").unwrap_err();
+}
+
+#[test]
 fn a_document_without_anything_is_no_runbook() {
     for text in ["", "# Runbook\n", "Doc ID: X\n\n## Stop Rules\n"] {
         assert!(Runbook::read(&Document::new(text)).is_err(), "{text:?}");
