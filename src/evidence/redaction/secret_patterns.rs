@@ -18,8 +18,9 @@ use super::Redactor;
 ///
 /// - the value itself;
 /// - hex;
-/// - percent-encoding, by the usual rules for unreserved characters, and of every byte;
-/// - the inside of a JSON string, also as Go writes it, and in ASCII only;
+/// - percent-encoding, by the usual rules for the characters that stay, and of every byte;
+/// - the inside of a JSON string, as the libraries of the usual languages escape it;
+/// - HTML, with the usual entities for quotes;
 /// - base64, standard and URL-safe, for each of the three alignments of the value: the characters that depend
 ///   on the value alone.
 ///
@@ -155,23 +156,64 @@ impl fmt::Debug for SecretPatterns {
 
 /// The characters that percent-encoding keeps, in addition to letters and digits.
 ///
-/// The rules are: RFC 3986 (and Go's query), Python's `quote`, JavaScript's `encodeURIComponent`, and Go's
-/// path segment.
-const LEFT_ALONE: [&str; 4] = ["-._~", "-._~/", "-._~!*'()", "-._~$&+=:@"];
+/// The rules are: RFC 3986 (and Go's query), Python's `quote`, JavaScript's `encodeURIComponent`, Go's path
+/// segment, Go's user name and password, Go's path, JavaScript's `encodeURI`, HTML forms (and Java's
+/// `URLEncoder`), and PHP's `urlencode`.
+const LEFT_ALONE: [&str; 9] = [
+    "-._~",
+    "-._~/",
+    "-._~!*'()",
+    "-._~$&+=:@",
+    "-._~$&+,;=",
+    "-._~$&+,/:;=@",
+    "-._~!*'();,/?:@&=+$#",
+    "*-._",
+    "-._",
+];
+
+/// The way a library writes a JSON string.
+struct JsonEscapes {
+    /// Whether a character is written as `\u` and hex digits, in addition to control characters.
+    as_hex: fn(char) -> bool,
+    /// Whether `/` is written as `\/`.
+    slash: bool,
+}
+
+/// The ways are: RFC 8259's shortest, Go's `encoding/json`, ASCII only (Python), the first and the third with
+/// `\/` (PHP), Gson's, and .NET's `System.Text.Json`.
+const JSON: [JsonEscapes; 7] = [
+    JsonEscapes { as_hex: |_| false, slash: false },
+    JsonEscapes { as_hex: |c| matches!(c, '&' | '<' | '>' | '\u{2028}' | '\u{2029}'), slash: false },
+    JsonEscapes { as_hex: |c| !c.is_ascii(), slash: false },
+    JsonEscapes { as_hex: |_| false, slash: true },
+    JsonEscapes { as_hex: |c| !c.is_ascii(), slash: true },
+    JsonEscapes {
+        as_hex: |c| matches!(c, '&' | '<' | '>' | '=' | '\'' | '\u{2028}' | '\u{2029}'),
+        slash: false,
+    },
+    JsonEscapes {
+        as_hex: |c| !c.is_ascii() || matches!(c, '&' | '<' | '>' | '+' | '\'' | '"' | '`'),
+        slash: false,
+    },
+];
+
+/// The ways to write a double quote in HTML.
+const HTML_QUOTES: [&str; 3] = ["\"", "&quot;", "&#34;"];
+
+/// The ways to write an apostrophe in HTML and XML.
+const HTML_APOSTROPHES: [&str; 5] = ["'", "&#39;", "&#039;", "&#x27;", "&apos;"];
 
 fn all_forms(value: &str) -> Vec<Vec<u8>> {
     let every_byte = percent_encoded(value, |_| false);
     let hex = every_byte.replace('%', "");
-    let mut patterns = vec![
-        value.to_owned(),
-        hex.to_ascii_lowercase(),
-        hex,
-        in_json(value, |_| false),
-        in_json(value, |character| matches!(character, '&' | '<' | '>' | '\u{2028}' | '\u{2029}')),
-        in_json(value, |character| !character.is_ascii()),
-        lower_percents(&every_byte),
-        every_byte,
-    ];
+    let mut patterns =
+        vec![value.to_owned(), hex.to_ascii_lowercase(), hex, lower_percents(&every_byte), every_byte];
+    for escapes in &JSON {
+        patterns.extend([in_json(value, escapes, false), in_json(value, escapes, true)]);
+    }
+    for quote in HTML_QUOTES {
+        patterns.extend(HTML_APOSTROPHES.map(|apostrophe| in_html(value, quote, apostrophe)));
+    }
     for left_alone in LEFT_ALONE {
         let leave = |byte: u8| byte.is_ascii_alphanumeric() || left_alone.contains(char::from(byte));
         let encoded = percent_encoded(value, leave);
@@ -185,29 +227,42 @@ fn all_forms(value: &str) -> Vec<Vec<u8>> {
     patterns.into_iter().map(String::into_bytes).collect()
 }
 
-/// Returns the inside of a JSON string; also the characters that `more` selects are written as `\u` and hex
-/// digits.
-fn in_json(value: &str, more: impl Fn(char) -> bool) -> String {
+/// Returns the inside of a JSON string; `upper` selects the case of its hex digits.
+fn in_json(value: &str, escapes: &JsonEscapes, upper: bool) -> String {
     let mut inside = String::new();
     for character in value.chars() {
-        match character {
-            '"' => inside.push_str("\\\""),
-            '\\' => inside.push_str("\\\\"),
-            '\n' => inside.push_str("\\n"),
-            '\r' => inside.push_str("\\r"),
-            '\t' => inside.push_str("\\t"),
-            '\u{8}' => inside.push_str("\\b"),
-            '\u{c}' => inside.push_str("\\f"),
-            _ if character < ' ' || more(character) => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    // Writing to a string does not fail.
-                    let _ = write!(inside, "\\u{unit:04x}");
-                }
+        let named = match character {
+            _ if (escapes.as_hex)(character) => None,
+            '"' => Some("\\\""),
+            '\\' => Some("\\\\"),
+            '/' if escapes.slash => Some("\\/"),
+            '\n' => Some("\\n"),
+            '\r' => Some("\\r"),
+            '\t' => Some("\\t"),
+            '\u{8}' => Some("\\b"),
+            '\u{c}' => Some("\\f"),
+            _ if character < ' ' => None,
+            _ => {
+                inside.push(character);
+                continue;
             }
-            _ => inside.push(character),
+        };
+        match named {
+            Some(escape) => inside.push_str(escape),
+            None => character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
+                // Writing to a string does not fail.
+                let _ = if upper { write!(inside, "\\u{unit:04X}") } else { write!(inside, "\\u{unit:04x}") };
+            }),
         }
     }
     inside
+}
+
+/// Returns the text as HTML, with these entities for quotes.
+fn in_html(value: &str, quote: &str, apostrophe: &str) -> String {
+    let escaped = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    // An entity for a quote contains no apostrophe, so the order does not matter.
+    escaped.replace('"', quote).replace('\'', apostrophe)
 }
 
 fn percent_encoded(value: &str, leave: impl Fn(u8) -> bool) -> String {

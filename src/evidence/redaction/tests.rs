@@ -149,6 +149,21 @@ fn the_forms_of_a_key_with_special_characters() {
         "a%22b%5cc%26d~/%c3%bc",
         "a%22b%5Cc&d~%2F%C3%BC",
         "a%22b%5cc&d~%2f%c3%bc",
+        "a%22b%5Cc&d~/%C3%BC",
+        "a%22b%5cc&d~/%c3%bc",
+        "a%22b%5Cc%26d%7E%2F%C3%BC",
+        "a%22b%5cc%26d%7e%2f%c3%bc",
+        // JSON in ASCII only with upper-case digits, PHP's, and .NET's.
+        "a\\\"b\\\\c&d~/\\u00FC",
+        "a\\\"b\\\\c&d~\\/ü",
+        "a\\\"b\\\\c&d~\\/\\u00fc",
+        "a\\\"b\\\\c&d~\\/\\u00FC",
+        "a\\u0022b\\\\c\\u0026d~/\\u00fc",
+        "a\\u0022b\\\\c\\u0026d~/\\u00FC",
+        // HTML.
+        "a\"b\\c&amp;d~/ü",
+        "a&quot;b\\c&amp;d~/ü",
+        "a&#34;b\\c&amp;d~/ü",
         // Python: base64.b64encode(b'.' * n + key), without what the dots or the padding decide.
         "YSJiXGMmZH4vw7",
         "EiYlxjJmR+L8O8",
@@ -158,6 +173,35 @@ fn the_forms_of_a_key_with_special_characters() {
     ];
     expected.sort_unstable();
     assert_eq!(patterns, expected);
+}
+
+/// What each library prints for one value, as its documentation describes it.
+#[test]
+fn a_value_is_found_as_each_library_escapes_it() {
+    let patterns = patterns(&[("KEY", "a<b>&c=d'e+f\"g/h;i@j k~ü")]);
+    for (library, printed) in [
+        ("PHP json_encode", r#"a<b>&c=d'e+f\"g\/h;i@j k~\u00fc"#),
+        ("PHP json_encode, unescaped Unicode", r#"a<b>&c=d'e+f\"g\/h;i@j k~ü"#),
+        ("Go encoding/json", r#"a\u003cb\u003e\u0026c=d'e+f\"g/h;i@j k~ü"#),
+        ("Gson", r#"a\u003cb\u003e\u0026c\u003dd\u0027e+f\"g/h;i@j k~ü"#),
+        ("System.Text.Json", r"a\u003Cb\u003E\u0026c=d\u0027e\u002Bf\u0022g/h;i@j k~\u00FC"),
+        ("Jackson, ASCII only", r#"a<b>&c=d'e+f\"g/h;i@j k~\u00FC"#),
+        ("Go user name", "a%3Cb%3E&c=d%27e+f%22g%2Fh;i%40j%20k~%C3%BC"),
+        ("Go path", "a%3Cb%3E&c=d%27e+f%22g/h;i@j%20k~%C3%BC"),
+        ("encodeURI", "a%3Cb%3E&c=d'e+f%22g/h;i@j%20k~%C3%BC"),
+        ("encodeURIComponent", "a%3Cb%3E%26c%3Dd'e%2Bf%22g%2Fh%3Bi%40j%20k~%C3%BC"),
+        ("Java URLEncoder", "a%3Cb%3E%26c%3Dd%27e%2Bf%22g%2Fh%3Bi%40j+k%7E%C3%BC"),
+        ("Go html.EscapeString", "a&lt;b&gt;&amp;c=d&#39;e+f&#34;g/h;i@j k~ü"),
+        ("Python html.escape", "a&lt;b&gt;&amp;c=d&#x27;e+f&quot;g/h;i@j k~ü"),
+        ("PHP htmlspecialchars", "a&lt;b&gt;&amp;c=d&#039;e+f&quot;g/h;i@j k~ü"),
+        ("XML", "a&lt;b&gt;&amp;c=d&apos;e+f&quot;g/h;i@j k~ü"),
+        ("the text of an element", "a&lt;b&gt;&amp;c=d'e+f\"g/h;i@j k~ü"),
+    ] {
+        assert_eq!(patterns.redact_str(&format!("<{printed}>")), "<[redacted:KEY]>", "{library}");
+    }
+    let near = r#"a<b>&c=d'e+f\"g\/h;i@j k~\u00fd"#;
+    assert_eq!(patterns.redact_str(near), near);
+    assert!(patterns.patterns().count() <= 80, "{}", patterns.patterns().count());
 }
 
 #[test]
