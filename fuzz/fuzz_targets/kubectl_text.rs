@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     for applied in apply::applied(bytes) {
         assert!(applied.object.contains('/') && !applied.object.contains([' ', '\n']), "{applied:?}");
     }
-    for landing in dry_run::landings(bytes) {
+    for landing in dry_run::landings(bytes).unwrap_or_default() {
         for field in [&landing.api_version, &landing.kind, &landing.name] {
             assert!(!field.contains(['\t', '\n']), "{landing:?}");
         }

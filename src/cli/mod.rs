@@ -182,6 +182,10 @@ fn carry_out(scope: Scope, asked: RunOptions, argv: Vec<String>, host: &HostEnvi
             report::refuse(&redacted(&text));
             2
         }
+        Err(StartError::NotRedactable(text)) => {
+            report::refuse(&text);
+            2
+        }
         Err(error @ StartError::Interrupted(signal)) => {
             report::refuse(&error.to_string());
             exit_of_signal(signal)

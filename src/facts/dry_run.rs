@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Unreadable;
+
 /// The template: one line for each object, with five fields separated by tabs; a missing field is empty.
 ///
 /// kubectl passes a single object as itself, and several objects as a `List`.
@@ -36,9 +38,18 @@ pub struct Landing {
     pub generation: Option<i64>,
 }
 
-/// Parses kubectl's output for [`TEMPLATE`], and skips lines of any other form.
-pub fn landings(stdout: &[u8]) -> Vec<Landing> {
-    String::from_utf8_lossy(stdout).lines().filter_map(landing).collect()
+/// Parses kubectl's output for [`TEMPLATE`].
+///
+/// # Errors
+/// When a line has another form: an object that is not read could be placed anywhere.
+pub fn landings(stdout: &[u8]) -> Result<Vec<Landing>, Unreadable> {
+    let read = |line: &str| {
+        landing(line).ok_or_else(|| Unreadable {
+            program: "kubectl apply --dry-run=server",
+            why: format!("the line {line:?} does not have the five fields of the template"),
+        })
+    };
+    String::from_utf8_lossy(stdout).lines().map(read).collect()
 }
 
 fn landing(line: &str) -> Option<Landing> {
@@ -48,7 +59,10 @@ fn landing(line: &str) -> Option<Landing> {
         kind: fields.next()?.to_owned(),
         namespace: fields.next().map(|namespace| (!namespace.is_empty()).then(|| namespace.to_owned()))?,
         name: fields.next()?.to_owned(),
-        generation: fields.next()?.parse().ok(),
+        generation: match fields.next()? {
+            "" => None,
+            generation => Some(generation.parse().ok()?),
+        },
     };
     fields.next().is_none().then_some(landing)
 }
@@ -77,12 +91,18 @@ mod tests {
             landing("apps/v1", "Deployment", Some("dpp-staging"), "dpp-api", Some(12_345_678)),
             landing("v1", "Namespace", None, "nsx", None),
         ];
-        assert_eq!(landings(THREE.as_bytes()), expected);
+        assert_eq!(landings(THREE.as_bytes()).unwrap(), expected);
+        assert!(landings(b"").unwrap().is_empty());
     }
 
     #[test]
-    fn other_lines_are_no_objects() {
-        assert_eq!(landings(b"\nconfigmap/a created (server dry run)\na\tb\tc\td\te\tf\n"), []);
+    fn another_line_is_refused() {
+        for line in
+            ["", "configmap/a created (server dry run)", "a\tb\tc\td", "a\tb\tc\td\te", "a\tb\tc\td\t1\tf"]
+        {
+            let error = landings(format!("{THREE}{line}\n").as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("does not have the five fields of the template"), "{line:?}: {error}");
+        }
     }
 
     #[test]

@@ -28,3 +28,32 @@ pub const DECIDING: [&str; 7] = [
     // The headers of responses.
     "HTTP/1.1 HTTP/2 HTTP/1.0 Authorization Proxy-Authorization Cookie Set-Cookie",
 ];
+
+/// The shortest word that counts in a value with blanks; a shorter one occurs in any phrase.
+const SHORTEST: usize = 5;
+
+/// Returns whether a value could remove more than one word from a row or a line, one of them deciding: it
+/// contains a tab or a line end, or a blank and one of the words.
+pub fn spans_columns(value: &str) -> bool {
+    let is_deciding = |word: &str| {
+        let all = DECIDING.iter().flat_map(|words| words.split_whitespace());
+        word.len() >= SHORTEST && all.into_iter().any(|deciding| deciding == word)
+    };
+    value.contains(char::is_control)
+        || value.contains(char::is_whitespace) && value.split_whitespace().any(is_deciding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_spans_columns_is_known() {
+        for value in ["0/1     Error", "Error 0", "a CrashLoopBackOff", "one\ttwo", "one\ntwo", "Error\r"] {
+            assert!(spans_columns(value), "{value:?}");
+        }
+        for value in ["correct horse", "Errors 0", "pass for the pod", "Error", "correct-horse-battery"] {
+            assert!(!spans_columns(value), "{value:?}");
+        }
+    }
+}

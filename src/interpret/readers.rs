@@ -141,7 +141,7 @@ fn would_land(run: &RunState, output: &CommandOutput<'_>) -> Read {
     let Some(deployment) = deployment(run, output).filter(|_| output.outcome.succeeded()) else {
         return Ok(Vec::new());
     };
-    let objects = dry_run::landings(output.stdout);
+    let objects = dry_run::landings(output.stdout)?;
     refuse_in_landings(&objects)?;
     Ok(vec![EventKind::WouldLand {
         file: deployment.manifest.clone(),

@@ -23,12 +23,16 @@ fn unless_redacted<'a>(
     }
 }
 
-/// Refuses a row of `kubectl get pods` whose STATUS is not known.
+/// Refuses a line of `kubectl get pods` from which a secret was taken out, unless only the column NAME had it.
+///
+/// `row` is the line as a row of a pod. A line that is none could be one whose columns the secret contained.
 ///
 /// # Errors
-/// When a secret was taken out of it.
-pub fn refuse_in_row(row: &PodRow) -> Result<(), Unreadable> {
-    unless_redacted("kubectl get pods", [row.status.as_str()].into_iter())
+/// When a secret was taken out of another column, or of a line that is no row.
+pub fn refuse_in_row(line: &str, row: Option<&PodRow>) -> Result<(), Unreadable> {
+    let before = row.map_or(0, |row| 1 + usize::from(row.event.is_some()));
+    let others = line.split_whitespace().enumerate().filter(|(at, _)| at + 1 != before);
+    unless_redacted("kubectl get pods", others.map(|(_, word)| word))
 }
 
 /// Refuses objects whose kind or namespace is not known.
@@ -57,14 +61,38 @@ fn reason(container: &Container) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::pod_table::list_row;
+    use crate::facts::pod_table::{WatchRow, list_row, watch_row};
     use crate::fixture;
 
     #[test]
     fn a_status_that_holds_a_secret_is_refused_and_a_name_is_not() {
-        let row = |line: &str| list_row(line).unwrap();
-        assert!(refuse_in_row(&row("api-[redacted:KEY]   0/1   Running   0   1s")).is_ok());
-        let refused = refuse_in_row(&row("api-1   0/1   [redacted:KEY]   0   1s")).unwrap_err();
+        let refused = |line: &str| match watch_row(line) {
+            WatchRow::Pod(row) => refuse_in_row(line, Some(&row)),
+            _ => refuse_in_row(line, list_row(line).as_ref()),
+        };
+        for line in [
+            "api-[redacted:KEY]   0/1   Running   0   1s",
+            "[redacted:KEY]   0/1   Error   0   1s",
+            "ADDED   api-[redacted:KEY]   0/1   Running   0   1s",
+            "ADDED   api-1   0/1   Running   2 (3m53s ago)   1s",
+            "NAME   READY   STATUS   RESTARTS   AGE",
+            "",
+        ] {
+            assert!(refused(line).is_ok(), "{line}");
+        }
+        for line in [
+            "api-1   0/1   [redacted:KEY]   0   1s",
+            "api-1   0/1   [redacted:KEY]Off   0   1s",
+            "api-1   [redacted:KEY]   0   1s",
+            "api-1   0/1   Running   [redacted:KEY]   1s",
+            "ADDED   api-1   [redacted:KEY]   0   1s",
+            "ADDED   api-[redacted:KEY]   0   1s",
+            "[redacted:KEY]",
+            "[redacted:KEY]   api-[redacted:KEY]   0/1   Error   0   1s",
+        ] {
+            assert!(refused(line).is_err(), "{line}");
+        }
+        let refused = refused("api-1   0/1   [redacted:KEY]   0   1s").unwrap_err();
         assert!(
             refused.to_string().contains("\"[redacted:KEY]\" is in a word that a rule reads"),
             "{refused}"

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Mutex;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::raw_names::RawNames;
 use super::recorder::Recorder;
@@ -43,6 +44,7 @@ impl Run {
             .map_err(|missing| StartError::Refused(missing.to_string()))?;
         let patterns = patterns(&job.inputs)?;
         refuse_a_secret_that_decides(&patterns, &job.runbook, &job.inputs)?;
+        refuse_a_secret_that_spans_columns(&job.inputs)?;
         let signals = Signals::heed()?;
         refuse_a_key_that_does_not_sign(&job, &programs, &signals)?;
         // Everything that may fail or take time comes before the evidence directory, which is never without a
@@ -160,8 +162,22 @@ fn refuse_a_secret_that_decides(
     ]
     .join("\n");
     match patterns.secrets_in(text.as_bytes()).first() {
-        Some(name) => Err(StartError::Refused(format!(
+        Some(name) => Err(StartError::NotRedactable(format!(
             "Refused: {name} can't be redacted: its value also occurs in text that every run records or decides by.\nNothing was run. Give {name} another value."
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a secret that could remove several columns of a table, and a word that decides with them.
+///
+/// A value with blanks may contain a whole row's end, such as `0/1     Error`. A tab or a line end is a
+/// boundary in what kubectl prints.
+fn refuse_a_secret_that_spans_columns(inputs: &Inputs) -> Result<(), StartError> {
+    let spans = |(_, value): &&(String, SecretString)| words::spans_columns(value.expose_secret());
+    match inputs.redact.iter().find(spans) {
+        Some((name, _)) => Err(StartError::NotRedactable(format!(
+            "Refused: {name} can't be redacted: its value contains a tab or a line end, or a blank and a word that a rule reads.\nNothing was run. Give {name} another value."
         ))),
         None => Ok(()),
     }

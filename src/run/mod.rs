@@ -64,6 +64,9 @@ pub enum StartError {
     /// The run is refused; nothing was run and nothing was written.
     #[error("{0}")]
     Refused(String),
+    /// The value of a secret can't be redacted; the text names the secret, and words of it may equal the value.
+    #[error("{0}")]
+    NotRedactable(String),
     /// A signal arrived first.
     #[error("Ended by signal {0}. Nothing was run.")]
     Interrupted(i32),

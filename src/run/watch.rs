@@ -100,9 +100,10 @@ impl Run {
 
     fn list(&self, sight: &Sight, cancels: &[&Cancel]) -> Result<(), Error> {
         let invocation = self.invocation(&StepId::ListPods)?;
-        let mut lines = Lines::new(|line: &str| match pod_table::list_row(line) {
-            Some(row) => self.look_at(sight, &row, StepId::ListPods),
-            None => Ok(()),
+        let mut lines = Lines::new(|line: &str| {
+            let row = pod_table::list_row(line);
+            interpret::refuse_in_row(line, row.as_ref())?;
+            row.map_or(Ok(()), |row| self.look_at(sight, &row, StepId::ListPods))
         });
         let mut names = self.raw_names.writer(self.tree.patterns());
         let copies = Copies { redacted: &mut lines, raw: &mut names };
@@ -121,16 +122,20 @@ impl Run {
     }
 
     fn take_watch_line(&self, sight: &Sight, line: &str) -> Result<(), Error> {
-        if let WatchRow::Pod(row) = pod_table::watch_row(line) {
-            self.look_at(sight, &row, StepId::WatchPods)?;
-            sight.state.lock().unwrap_or_else(PoisonError::into_inner).rows += 1;
-            sight.changed.notify_all();
+        match pod_table::watch_row(line) {
+            WatchRow::Pod(row) => {
+                interpret::refuse_in_row(line, Some(&row))?;
+                self.look_at(sight, &row, StepId::WatchPods)?;
+                sight.state.lock().unwrap_or_else(PoisonError::into_inner).rows += 1;
+                sight.changed.notify_all();
+            }
+            WatchRow::Other => interpret::refuse_in_row(line, None)?,
+            WatchRow::Header | WatchRow::ServerError(_) => {}
         }
         Ok(())
     }
 
     fn look_at(&self, sight: &Sight, row: &PodRow, command: StepId) -> Result<(), Error> {
-        interpret::refuse_in_row(row)?;
         let mut seen = sight.state.lock().unwrap_or_else(PoisonError::into_inner);
         let look = seen.tracker.look(row, &self.job.options.stop_on);
         if look == RowAction::None {

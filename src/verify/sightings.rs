@@ -28,6 +28,7 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
             found.push(format!("{} did not print {:?}", sighting.command, sighting.line));
         }
     }
+    found.extend(unreadable(evidence)?);
     found.extend(conclusions(evidence, &shown)?);
     let what = format!(
         "sightings of failing pods ({}) are in the output, no other is, and each conclusion follows",
@@ -53,14 +54,35 @@ fn watched(line: &str) -> Option<PodRow> {
 fn shown(evidence: &Evidence) -> io::Result<Vec<(StepId, PodRow)>> {
     let mut rows = Vec::new();
     for (id, row) in SHOWING {
-        let file = evidence.run.runbook.step(&id).and_then(|step| step.files().0).unwrap_or_default();
-        let text = if evidence.has(&file) { fs_err::read(evidence.tree.path(&file))? } else { Vec::new() };
-        // The run did not evaluate a last line without a newline.
-        let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        let lines = lines.map(|line| String::from_utf8_lossy(line).trim_end().to_owned());
-        rows.extend(lines.filter_map(|line| Some((id.clone(), row(&line)?))));
+        rows.extend(lines(evidence, &id)?.iter().filter_map(|line| Some((id.clone(), row(line)?))));
     }
     Ok(rows)
+}
+
+/// Returns the lines that a command printed.
+fn lines(evidence: &Evidence, id: &StepId) -> io::Result<Vec<String>> {
+    let file = evidence.run.runbook.step(id).and_then(|step| step.files().0).unwrap_or_default();
+    let text = if evidence.has(&file) { fs_err::read(evidence.tree.path(&file))? } else { Vec::new() };
+    // The run did not evaluate a last line without a newline.
+    let lines = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    Ok(lines.map(|line| String::from_utf8_lossy(line).trim_end().to_owned()).collect())
+}
+
+/// Returns a finding for each line that ends a run as incomplete, if the run went on to its end.
+fn unreadable(evidence: &Evidence) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    if !evidence.is_whole() || evidence.stopped() {
+        return Ok(found);
+    }
+    for (id, row) in SHOWING {
+        let lines = lines(evidence, &id)?;
+        let errors = lines.iter().filter_map(|line| match pod_table::watch_row(line) {
+            WatchRow::Header | WatchRow::ServerError(_) if id == StepId::WatchPods => None,
+            _ => interpret::refuse_in_row(line, row(line).as_ref()).err(),
+        });
+        found.extend(errors.map(|error| format!("{id} printed a line that no run goes on after: {error}")));
+    }
+    Ok(found)
 }
 
 /// Returns a finding for each failing pod that the journal of an ended run does not mention.

@@ -119,6 +119,17 @@ fn a_secret_that_is_a_word_of_all_evidence() {
 }
 
 #[test]
+fn a_secret_that_spans_columns_of_a_table() {
+    let staging = |value: &str| {
+        let staging = Staging::of("healthy").remembering().with("DB_PASSWORD", value);
+        staging.with("STAGING_REDACT", "DB_PASSWORD")
+    };
+    let why = "DB_PASSWORD can't be redacted: its value contains a tab or a line end, or a blank and a word that a rule reads";
+    refused(staging("0/1     Error"), &[why]).wrote_nothing();
+    refused(staging("correct\thorse"), &[why]).wrote_nothing();
+}
+
+#[test]
 fn a_missing_program_is_named_with_how_to_get_it() {
     let programs = ["kubectl", "curl", "jq", "cat", "sed"];
     for missing in ["kubectl", "curl", "jq"] {

@@ -1,7 +1,7 @@
 //! What is found against the sightings of failing pods.
 
 use super::evidence::{ENDS, FAILS, Row, assert_rows, honest, judged, sighting};
-use super::folder::{Folder, RAN, Ran, assert_found};
+use super::folder::{Folder, RAN, Ran, assert_found, found};
 use crate::events::{Conclusion, EndedBy, EventKind, Sighting};
 use crate::fixture::step;
 
@@ -102,6 +102,22 @@ fn what_nobody_needs_to_look_into_is_accepted() {
     let mut folder = honest();
     nothing_of(&mut folder, "dpp-api-1").write();
     assert_found("a run that did not end", &folder.report(), &[]);
+}
+
+#[test]
+fn a_row_that_no_run_goes_on_after_is_found() {
+    let listed = |row: &str| {
+        let mut folder = honest();
+        folder.runs("list.pods", &Ran { stdout: &format!("{row}\n"), ..RAN }).close();
+        folder.report()
+    };
+    let why = "list.pods printed a line that no run goes on after: the output of kubectl get pods";
+    for row in ["dpp-worker-1   [redacted:KEY]   0   5s", "dpp-worker-1   0/1   [redacted:KEY]   0   5s"] {
+        let found = found(&listed(row));
+        let [(check, message)] = &found[..] else { panic!("{row}: {found:?}") };
+        assert!(check.contains(CHECK) && message.starts_with(why), "{row}: {message}");
+    }
+    assert_found("near: in a name", &listed("dpp-[redacted:KEY]   1/1   Running   0   5s"), &[]);
 }
 
 #[test]
