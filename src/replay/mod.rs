@@ -24,7 +24,7 @@ use crate::evidence::Tree;
 use crate::evidence::cmd_txt::{self, Rerun};
 use crate::evidence::redaction::SecretPatterns;
 use crate::exec::Programs;
-use crate::facts::context::Context;
+use crate::facts::context::{self, Context};
 use crate::inputs::{self, Inputs};
 use crate::interpret::{self, CommandOutput};
 use crate::run_state::RunState;
@@ -235,9 +235,10 @@ impl<'a> Replayer<'a> {
 
     /// Reads the run's context from the current kubeconfig and selects it for all commands, as the run did.
     ///
-    /// The context recorded in the evidence is not used: it could name another cluster of this kubeconfig.
+    /// The context recorded in the evidence is not used: it could name another cluster of this kubeconfig. The
+    /// kubeconfig is written from the unredacted output, because a name in it may contain a secret.
     fn take_the_context_as_it_is_here(&self) -> Result<Context, CannotReplay> {
-        let (outcome, events) = self.ask(&StepId::Context)?;
+        let (done, events) = self.ask(&StepId::Context)?;
         let read = events.into_iter().find_map(|what| match what {
             EventKind::ContextRead(context) => Some(context),
             _ => None,
@@ -245,9 +246,10 @@ impl<'a> Replayer<'a> {
         let name = &self.began.target.context;
         let context = read.ok_or_else(|| match self.signals.number() {
             Some(signal) => CannotReplay::Interrupted(signal),
-            None => CannotReplay::NoContext { name: name.clone(), said: outcome.why().to_owned() },
+            None => CannotReplay::NoContext { name: name.clone(), said: done.outcome.why().to_owned() },
         })?;
-        self.kubeconfig.write(&documents::overlay(name, &context))?;
+        let raw = done.raw_stdout().and_then(|stdout| context::parse(stdout).ok());
+        self.kubeconfig.write(&documents::overlay(name, raw.as_ref().unwrap_or(&context)))?;
         Ok(context)
     }
 
@@ -257,7 +259,7 @@ impl<'a> Replayer<'a> {
         if self.run.server_version.is_none() {
             return Ok(());
         }
-        let (outcome, _) = self.ask(&StepId::Server)?;
+        let outcome = self.ask(&StepId::Server)?.0.outcome;
         match self.signals.number() {
             Some(signal) => Err(CannotReplay::Interrupted(signal)),
             None if outcome.succeeded() => Ok(()),
@@ -271,7 +273,7 @@ impl<'a> Replayer<'a> {
 
     /// Runs a step ahead of its turn and deletes its output, because the step writes the same files in its
     /// turn.
-    fn ask(&self, id: &StepId) -> Result<(Outcome, Vec<EventKind>), CannotReplay> {
+    fn ask(&self, id: &StepId) -> Result<(Completed, Vec<EventKind>), CannotReplay> {
         let missing = || Error::Row { id: id.clone(), why: "the runbook has no such step".to_owned() };
         let row = self.run.runbook.step(id).ok_or_else(missing)?;
         let invocation = Invocation::new(row, self.began, &[], self.now.patterns())?;
@@ -280,7 +282,7 @@ impl<'a> Replayer<'a> {
         for range in done.outcome.stdout.iter().chain(&done.outcome.stderr) {
             fs_err::remove_file(self.now.path(&range.file))?;
         }
-        Ok((done.outcome, events))
+        Ok((done, events))
     }
 
     /// Returns the command to re-run and its recorded outcome.

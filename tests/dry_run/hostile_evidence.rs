@@ -93,6 +93,19 @@ fn a_kubeconfig_that_names_the_cluster_and_its_user_otherwise_will_do() {
         .says("kubectl config get-contexts -o name");
 }
 
+#[test]
+fn a_context_whose_cluster_has_a_named_value_in_its_name_is_replayed() {
+    let staging = Staging::of("healthy").remembering().with("TENANT", "tenant-4711");
+    let staging = staging.with("STAGING_REDACT", "TENANT");
+    let kubeconfig = staging.environment["KUBECONFIG"].clone();
+    let text = std::fs::read_to_string(&kubeconfig).unwrap();
+    let named = text.replace(r#""staging""#, r#""of-tenant-4711""#);
+    assert_ne!(named, text);
+    std::fs::write(&kubeconfig, named).unwrap();
+    let ran = staging.run().exits(0);
+    let _told = replayed(&ran.staging, &ran.evidence(), &[]).exits(0).says("\nagain on http://127.0.0.1:");
+}
+
 /// Evidence whose events are others, and all that follows from them is made by our own code: nothing contradicts.
 fn made_up(ran: &Ran, edit: impl FnOnce(&mut Vec<Event>)) -> Moved {
     let moved = Moved::of(ran);
