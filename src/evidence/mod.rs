@@ -23,6 +23,9 @@ pub use sums::{
 };
 pub use tree::{Kept, Sink, Tree};
 
+/// The size in bytes of the largest file of evidence that is read into memory.
+pub const LARGEST_READ: u64 = 512 * 1024 * 1024;
+
 /// Returns the flag that makes an open for writing fail on a symbolic link, so no write follows one out of
 /// the tree.
 fn not_a_link() -> i32 {

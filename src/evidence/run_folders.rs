@@ -11,7 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::Deserialize;
 
-use super::sha256_of_bytes;
+use super::{LARGEST_READ, sha256_of_bytes};
 use crate::events::PreviousRun;
 
 /// Creates the empty directory `root/date`, and renames an existing one to the first free `date.1`, `date.2`,
@@ -64,7 +64,9 @@ pub fn run_folders(root: &Utf8Path) -> io::Result<Vec<RunFolder>> {
     names.retain(|name| age(name).is_some() && root.join(name).join("manifest.json").is_file());
     names.sort_unstable_by(|one, other| age(one).cmp(&age(other)));
     let run_folder = |dir: String| {
-        let manifest = fs::read(root.join(&dir).join("manifest.json")).ok();
+        let path = root.join(&dir).join("manifest.json");
+        let is_readable = fs::metadata(&path).is_ok_and(|metadata| metadata.len() <= LARGEST_READ);
+        let manifest = if is_readable { fs::read(&path).ok() } else { None };
         let told = manifest.as_ref().and_then(|bytes| serde_json::from_slice(bytes).ok());
         RunFolder { dir, sha256: manifest.map(|bytes| sha256_of_bytes(&bytes)), told }
     };

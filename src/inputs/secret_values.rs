@@ -16,9 +16,9 @@ impl SecretValues {
     /// Reads the key, and each variable that `STAGING_REDACT` names.
     pub(super) fn of(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
         let value = |name: &str| lookup(name).map(|value| value.to_string_lossy().trim().to_owned());
-        let names = value(REDACT).unwrap_or_default();
+        let list = value(REDACT).unwrap_or_default();
         let secret = TABLE.iter().filter(|row| row.secret).map(|row| row.name);
-        let named = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let named = list.split(',').map(str::trim).filter(|name| !name.is_empty());
         let mut values: Vec<(String, String)> = secret
             .chain(named)
             .filter_map(|name| Some((value(name)?, name.to_owned())))

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Interruption, Run};
 use crate::error::Error;
-use crate::events::{EventKind, Outcome};
+use crate::events::{ByteRange, EventKind};
 use crate::interpret::{self, CommandOutput};
 use crate::moment::millis;
 use crate::run_state::CheckRecord;
@@ -100,7 +100,7 @@ impl Run {
 
     /// Writes `results.json` and `http_samples.log`.
     fn write_results(&self) -> Result<(), Interruption> {
-        let answer = |outcome: &Outcome| self.tree.read(outcome.stdout.as_ref());
+        let answer = |range: &ByteRange| self.tree.read(Some(range));
         let (results, samples) =
             self.recorder.read(|run| (documents::results(run), documents::http_samples(run, answer)));
         self.tree.replace("smoke/results.json", results.as_bytes()).map_err(Error::from)?;

@@ -5,6 +5,7 @@ use std::io;
 
 use super::{Evidence, Kind, Point};
 use crate::documents;
+use crate::events::ByteRange;
 use crate::evidence::{ATTESTATION, cmd_txt};
 use crate::run_state::RunState;
 use crate::runbook::Phase;
@@ -47,7 +48,7 @@ pub(super) fn made(evidence: &Evidence, run: &RunState) -> io::Result<BTreeMap<S
     let commands = Phase::ALL.into_iter().filter_map(|phase| {
         Some((format!("{}/cmd.txt", phase.folder()), cmd_txt::render(run, phase, &overlay)?))
     });
-    let answer = |outcome: &crate::events::Outcome| super::facts::printed(evidence, outcome.stdout.as_ref());
+    let answer = |range: &ByteRange| super::facts::printed(evidence, Some(range));
     let mut made: BTreeMap<String, String> = commands.collect();
     made.extend([
         ("preflight/versions.txt".to_owned(), documents::versions(run)),

@@ -7,14 +7,15 @@ use camino::Utf8Path;
 use serde_json::{Value, json};
 
 use super::{Evidence, Kind, Point};
-use crate::evidence::{ABOVE_THE_SUMS, ATTESTATION, SUMS, sha256_of_file};
+use crate::evidence::{ABOVE_THE_SUMS, ATTESTATION, LARGEST_READ, SUMS, sha256_of_file};
 use crate::{documents, verdict};
 
 /// The content of a directory.
 pub(super) struct FolderContents {
     /// The paths of its files, sorted.
     pub(super) files: Vec<String>,
-    /// The paths of other entries, sorted: links, sockets, and names that are not UTF-8.
+    /// A finding for each other entry, sorted: links, sockets, names that are not UTF-8, and files that are too
+    /// large to be read into memory.
     pub(super) others: Vec<String>,
 }
 
@@ -29,8 +30,14 @@ pub(super) fn find(folder: &Utf8Path) -> io::Result<FolderContents> {
             let below = path.strip_prefix(folder).unwrap_or(&path).to_owned();
             match below.to_str() {
                 Some(_) if kind.is_dir() => folders.push(path),
-                Some(name) if kind.is_file() => found.files.push(name.to_owned()),
-                _ => found.others.push(below.to_string_lossy().into_owned()),
+                Some(name) if kind.is_file() => match entry.metadata()?.len() {
+                    ..=LARGEST_READ => found.files.push(name.to_owned()),
+                    bytes => found.others.push(format!(
+                        "{name} has {bytes} bytes, and verify reads files of at most {} MiB",
+                        LARGEST_READ / (1024 * 1024)
+                    )),
+                },
+                _ => found.others.push(format!("{} is not a regular file", below.to_string_lossy())),
             }
         }
     }
@@ -40,7 +47,7 @@ pub(super) fn find(folder: &Utf8Path) -> io::Result<FolderContents> {
 }
 
 pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<Point>> {
-    let others = others.iter().map(|other| format!("{other} is not a regular file"));
+    let others = others.iter().cloned();
     if !evidence.has(SUMS) {
         let above = ABOVE_THE_SUMS.into_iter().filter(|file| evidence.has(file));
         // The attestation is written just before the checksums, by a run that ended or failed.

@@ -278,7 +278,7 @@ fn journal(tree: &Tree, found: &files::FolderContents) -> Result<Vec<Event>, NoE
     // An entry that is not a regular file, such as a pipe, may never end.
     if !found.files.iter().any(|file| file == "journal.jsonl") {
         schema_of_the_manifest(tree, found)?;
-        return because("journal.jsonl is missing, or not a regular file".to_owned());
+        return because("journal.jsonl is missing, too large, or not a regular file".to_owned());
     }
     let bytes = match std::fs::read(tree.path("journal.jsonl")) {
         Ok(bytes) => bytes,

@@ -47,6 +47,22 @@ fn line_of(sums: &str, file: &str) -> String {
 }
 
 #[test]
+fn a_file_that_is_too_large_to_be_read_is_found_and_not_read() {
+    let with_a_file_of = |bytes: u64| {
+        let mut folder = honest();
+        let file = fs_err::File::create(folder.close().join("deploy/large")).unwrap();
+        // A hole takes no space on the disk.
+        file.set_len(bytes).unwrap();
+        folder.report()
+    };
+    let message = "deploy/large has 536870913 bytes, and verify reads files of at most 512 MiB";
+    assert_found("too large", &with_a_file_of(512 * 1024 * 1024 + 1), &[(SET, message)]);
+    let added = "deploy/large was added after the run was sealed";
+    let listed = "deploy/large was not listed by the run";
+    assert_found("near", &with_a_file_of(512 * 1024 * 1024), &[(SET, added), (LISTED, listed)]);
+}
+
+#[test]
 fn a_file_that_is_not_what_was_sealed_is_found() {
     assert_sealed(&[
         Row {

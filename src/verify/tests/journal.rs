@@ -277,7 +277,7 @@ fn a_journal_that_is_none_is_found() {
         let of_journal = report.checks.into_iter().find(|check| check.what == "journal.jsonl can be read");
         of_journal.map(|check| check.found.concat()).unwrap_or_default()
     };
-    assert_eq!(with(None), "journal.jsonl is missing, or not a regular file");
+    assert_eq!(with(None), "journal.jsonl is missing, too large, or not a regular file");
     assert!(with(Some(b"x\ny\n")).starts_with("journal.jsonl: line 1 is not an event of the format: "));
 }
 
