@@ -19,6 +19,9 @@ pub enum Error {
     /// A program printed output that its format does not allow.
     #[error(transparent)]
     Unreadable(#[from] crate::facts::Unreadable),
+    /// The recorded output of a command can't be read; the text is the reason.
+    #[error("{0}")]
+    Output(String),
     /// The command of a step could not be expanded.
     #[error("the command of {id} can't be run: {why}")]
     Row {

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use crate::events::{
     Began, Conclusion, Effect, EndedBy, Event, EventKind, Git, Intent, ManifestFile, Options, Outcome,
-    Program, RunbookId, Sighting, Target, ToolVersion, Who,
+    Program, RunbookId, Scope, Sighting, Target, ToolVersion, Who,
 };
 use crate::facts::apply::{self, Applied};
 use crate::facts::context::Context;
@@ -26,6 +26,7 @@ pub(crate) struct Events(pub(crate) Vec<Event>);
 /// A command that ended by itself, silently.
 pub(crate) fn outcome(id: &str, exit: &[i32]) -> Outcome {
     Outcome {
+        n: 1,
         id: step(id),
         started: at(0),
         duration_ms: 100,
@@ -60,20 +61,24 @@ impl Events {
     }
 
     pub(crate) fn starts(&mut self, id: &str, effect: Effect) -> &mut Self {
-        let text = format!("kubectl {id}");
         self.add(EventKind::CommandStarts(Intent {
+            n: self.run().commands.len() as u64 + 1,
             id: step(id),
             phase: Phase::Deploy,
             effect,
-            text,
+            text: format!("kubectl {id}"),
             met: BTreeMap::new(),
+            because: None,
+            deadline_ms: 30_000,
             reads_key: false,
         }))
     }
 
     pub(crate) fn ends(&mut self, id: &str, exit: &[i32], said: Option<&str>) -> &mut Self {
-        let started = at(self.0.len() as u64 * 100);
+        let (run, started) = (self.run(), at(self.0.len() as u64 * 100));
+        let last = run.commands.iter().rev().find(|command| command.intent.id == step(id));
         self.add(EventKind::CommandEnded(Outcome {
+            n: last.map_or(0, |command| command.intent.n),
             started,
             first_error: said.map(str::to_owned),
             ..outcome(id, exit)
@@ -189,7 +194,8 @@ impl Events {
     pub(crate) fn seen(&mut self, pod: &str, status: &str, conclusion: Conclusion) -> &mut Self {
         let line = format!("MODIFIED   {pod}   0/1   {status}   2 (0s ago)   2s");
         let (pod, status, command) = (pod.to_owned(), status.to_owned(), StepId::WatchPods);
-        let sighting = Sighting { pod, status, line, command, seen_at: at(self.0.len() as u64 * 100) };
+        let seen_at = at(self.0.len() as u64 * 100);
+        let sighting = Sighting { pod, status, line, command, n: 1, to: 0, seen_at };
         self.add(EventKind::PodJudged { sighting, conclusion, container: Some(failing()) })
     }
 
@@ -229,6 +235,7 @@ pub(crate) fn begun() -> RunState {
 pub(crate) fn began() -> Began {
     Began {
         schema: crate::schema::File::Journal.schema(),
+        scope: Scope::Whole,
         run_id: "20261123T161952Z-106f58".into(),
         evidence_dir: "/repo/evidence/staging/20261123".into(),
         target: Target {

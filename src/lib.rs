@@ -18,7 +18,7 @@
 //! | [`inputs`] | reads and checks the inputs of a run | pure modules |
 //! | [`error`] | describes why a run can't continue | `exec`, `signature`, pure modules |
 //! | [`verdict`] | derives the verdict; no I/O, no clock, no environment: a pure module | `events`, `facts`, `moment`, `run_state`, `runbook` |
-//! | [`runbook`], [`command`], [`facts`], [`moment`], [`plan`], [`schema`], [`events`], [`interpret`], [`run_state`], [`manifest`], [`documents`] | no I/O, no clock, no environment: the pure modules | pure modules |
+//! | [`runbook`], [`command`], [`facts`], [`moment`], [`plan`], [`schema`], [`events`], [`interpret`], [`run_state`], [`procedure`], [`manifest`], [`documents`] | no I/O, no clock, no environment: the pure modules | pure modules |
 //!
 //! `tests/architecture.rs` parses this table and checks the imports against it.
 
@@ -37,6 +37,7 @@ pub mod interpret;
 pub mod manifest;
 pub mod moment;
 pub mod plan;
+pub mod procedure;
 pub mod replay;
 pub mod report;
 pub mod run;

@@ -419,8 +419,8 @@ mod tests {
     #[test]
     fn sums_end_at_the_largest_number() {
         const STEP: &str = r#"{"seq":1,"at":"2026-11-26T03:13:42Z","event":"step-ended","step":2,"duration_ms":18446744073709551615}"#;
-        const STARTS: &str = r#"{"seq":1,"at":"2026-11-26T03:13:42Z","event":"command-starts","id":"server","phase":"smoke","effect":"reads","text":"a"}"#;
-        const ENDED: &str = r#"{"seq":1,"at":"2026-11-26T03:13:42Z","event":"command-ended","id":"server","started":"2026-11-26T03:13:42Z","duration_ms":18446744073709551615,"exit":[1],"ended_by":"itself","stdout":null,"stderr":null,"redactions":[{"file":"f","name":"KEY","count":18446744073709551615}]}"#;
+        const STARTS: &str = r#"{"seq":1,"at":"2026-11-26T03:13:42Z","event":"command-starts","n":1,"id":"server","phase":"smoke","effect":"reads","text":"a","deadline_ms":1}"#;
+        const ENDED: &str = r#"{"seq":1,"at":"2026-11-26T03:13:42Z","event":"command-ended","n":1,"id":"server","started":"2026-11-26T03:13:42Z","duration_ms":18446744073709551615,"exit":[1],"ended_by":"itself","stdout":null,"stderr":null,"redactions":[{"file":"f","name":"KEY","count":18446744073709551615}]}"#;
         let manifest = manifest(&[STEP, STEP, STARTS, ENDED, STARTS, ENDED]);
         assert_eq!(manifest.deploy.duration_sec, u64::MAX.div_ceil(1000));
         assert_eq!(

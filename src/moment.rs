@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time, printed as `2026-11-23T16:19:52.085Z`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub Timestamp);
 
 impl Moment {
@@ -35,6 +35,15 @@ impl Moment {
     /// Returns the milliseconds from an earlier moment to this one; 0 if `earlier` is later.
     pub fn millis_since(self, earlier: Self) -> u64 {
         u64::try_from(self.0.as_millisecond() - earlier.0.as_millisecond()).unwrap_or(0)
+    }
+}
+
+impl Moment {
+    /// Returns the moment this many milliseconds later, at most the last one that can be written.
+    #[must_use]
+    pub fn after_millis(self, millis: u64) -> Self {
+        let later = SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
+        Self(self.0.saturating_add(later).unwrap_or(self.0))
     }
 }
 

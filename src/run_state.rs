@@ -247,7 +247,7 @@ impl RunState {
             EventKind::RolloutEnded { deployment, ending } => {
                 self.rollouts.push(Rollout { deployment, ending, at });
             }
-            EventKind::PodSeen(_) => {}
+            EventKind::PodSeen(_) | EventKind::FirstSight { .. } | EventKind::Signal { .. } => {}
             EventKind::PodJudged { sighting, conclusion, container } => {
                 self.sightings.push(JudgedSighting { sighting, conclusion, container });
             }
@@ -277,8 +277,8 @@ impl RunState {
     }
 
     fn read_runbook(&mut self, text: String) {
-        match Runbook::read(&Document::new(text)) {
-            Ok(runbook) => self.runbook = Arc::new(runbook),
+        match Runbook::shared(&Document::new(text)) {
+            Ok(runbook) => self.runbook = runbook,
             Err(error) => self.not_a_runbook = Some(error),
         }
     }
@@ -306,9 +306,10 @@ impl RunState {
     }
 
     fn end_command(&mut self, outcome: Outcome) {
-        let open =
-            |command: &&mut CommandRecord| command.intent.id == outcome.id && command.outcome.is_none();
-        if let Some(command) = self.commands.iter_mut().find(open) {
+        // Commands are numbered from 1 in the order of their starts.
+        let place = usize::try_from(outcome.n).ok().and_then(|n| n.checked_sub(1));
+        let command = place.and_then(|place| self.commands.get_mut(place));
+        if let Some(command) = command.filter(|command| command.intent.id == outcome.id) {
             command.outcome = Some(outcome);
         }
     }

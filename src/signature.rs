@@ -14,7 +14,7 @@ use crate::exec::{self, Cancel, Programs};
 use crate::moment::Moment;
 
 /// The programs that sign and verify.
-pub const PROGRAMS: [&str; 2] = ["cat", "ssh-keygen"];
+pub use crate::procedure::SIGNING_PROGRAMS as PROGRAMS;
 
 /// How long ssh-keygen may take: a hardware key waits to be touched.
 const DEADLINE: Duration = Duration::from_mins(1);

@@ -224,10 +224,10 @@ fn job(
     }
     let runbook = built_in().map_err(StartError::Refused)?;
     let rollout_timeout = asked.rollout_timeout.unwrap_or_else(|| runbook.rollout_timeout.clone());
+    duration(&rollout_timeout).map_err(StartError::Refused)?;
     Ok(Job {
         scope,
         inputs,
-        rollout_timeout: duration(&rollout_timeout).map_err(StartError::Refused)?,
         options: Options {
             apply: !no_apply,
             strict,

@@ -4,17 +4,45 @@
 //! `verify` renders the files again and compares them with the stored ones.
 
 mod attestation;
+pub mod cmd_txt;
 mod smoke;
 
 pub use attestation::{TestVerdict, attestation, result};
 pub use smoke::{http_samples, results};
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::json;
 
+use crate::events::ByteRange;
 use crate::facts::context::Context;
 use crate::run_state::RunState;
+use crate::runbook::Phase;
+
+/// Renders every text that a run writes in this state, by its path; `answer` reads the stored answer of a check.
+///
+/// # Errors
+/// When an answer can't be read.
+pub fn of<E>(
+    run: &RunState,
+    answer: impl Fn(&ByteRange) -> Result<Vec<u8>, E>,
+) -> Result<BTreeMap<String, String>, E> {
+    let overlay = overlay_of(run).unwrap_or_default();
+    let commands = Phase::ALL.into_iter().filter_map(|phase| {
+        Some((format!("{}/cmd.txt", phase.folder()), cmd_txt::render(run, phase, &overlay)?))
+    });
+    let mut texts: BTreeMap<String, String> = commands.collect();
+    if run.steps.iter().any(|(step, _)| *step == 1) {
+        texts.insert("preflight/versions.txt".to_owned(), versions(run));
+        texts.insert("preflight/target.txt".to_owned(), target(run));
+    }
+    if !run.checks.is_empty() {
+        texts.insert("smoke/results.json".to_owned(), results(run));
+        texts.insert("smoke/http_samples.log".to_owned(), http_samples(run, answer)?);
+    }
+    Ok(texts)
+}
 
 /// Renders `preflight/versions.txt`: the commit, and the versions of the programs and the server.
 pub fn versions(run: &RunState) -> String {

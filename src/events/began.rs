@@ -6,11 +6,15 @@
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
+use super::Scope;
+
 /// The first event of a journal: the inputs, the options, the person and the program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Began {
     /// The format of the whole journal, `staging-dry-run/journal/2`.
     pub schema: String,
+    /// The part of the runbook that the run carries out.
+    pub scope: Scope,
     /// The identity of the run: its start in UTC, and six random hexadecimal digits.
     pub run_id: String,
     /// The absolute path of the directory where the evidence was written.

@@ -18,8 +18,9 @@ pub enum EndedBy {
     Itself,
     /// The command's deadline passed, and the program ended it.
     Deadline,
-    /// The program ended it, because the run no longer needed it or was canceled.
-    StagingDryRun,
+    /// The program ended it, because of the event with this number: a signal, a sighting that stops the run,
+    /// or the last event before the run no longer needed it.
+    StagingDryRun(u64),
     /// It was stopped and ended, because it or its credential plugin tried to use the terminal.
     AskedForTerminal,
     /// It ended, but left a process running that kept its output open.
@@ -34,12 +35,18 @@ impl EndedBy {
         !matches!(self, Self::Itself | Self::HeldPipes)
     }
 
+    /// Returns whether the program ended the command because the run was over or to be stopped; its outcome then
+    /// means nothing.
+    pub fn is_cancelled(self) -> bool {
+        matches!(self, Self::StagingDryRun(_))
+    }
+
     /// Returns the message for the user; `None` if the command ended by itself.
     pub fn says(self) -> Option<&'static str> {
         match self {
             Self::Itself | Self::HeldPipes => None,
             Self::Deadline => Some("it gave no answer in time and was ended"),
-            Self::StagingDryRun => Some("it was ended because the run no longer needed it"),
+            Self::StagingDryRun(_) => Some("it was ended because the run no longer needed it"),
             Self::AskedForTerminal => Some("it asked for the terminal: log in first, then run again"),
             Self::OutputNotKept => Some("its output could not be stored"),
         }
@@ -49,6 +56,8 @@ impl EndedBy {
 /// The record that is written before a command starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intent {
+    /// The number of the command in the run, from 1; its end and its sightings name it.
+    pub n: u64,
     /// The step; a repeated step has an intent for each repetition.
     pub id: StepId,
     /// The phase, which is the directory of its output.
@@ -60,9 +69,21 @@ pub struct Intent {
     /// The objects of the cluster that the command is about, by variable: `POD`, `CONTAINER`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub met: BTreeMap<String, String>,
+    /// The number of the event that made the run look: the sighting of a pod; `None` for other commands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<u64>,
+    /// The time limit, after which the program ends the command, in ms.
+    pub deadline_ms: u64,
     /// Whether the header with the API key is on its standard input.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reads_key: bool,
+}
+
+impl Intent {
+    /// Returns whether another intent is a repetition of the same command.
+    pub fn is_same_command(&self, other: &Self) -> bool {
+        self.id == other.id && self.text == other.text && self.met == other.met
+    }
 }
 
 /// The exit code of a stage that died of SIGPIPE, as bash counts it: 128 + 13.
@@ -71,6 +92,8 @@ const BROKEN_PIPE: i32 = 141;
 /// The record that is written when a command has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
+    /// The number of the command, as in its [`Intent`].
+    pub n: u64,
     /// The step.
     pub id: StepId,
     /// When it started.

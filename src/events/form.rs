@@ -10,9 +10,9 @@ pub const FORM: &str = "manifest_sha256 addresses allow_placeholder annotations 
      available_replicas aws_account_id aws_region base_url byte-range check-answered checks_passed \
      checks_total clock-moved clock_moved_ms cluster-user command-ended command-starts commands \
      commit_sha conclusion conditions configured confirmed_by container containers content_type \
-     context-read criteria criterion date_kst date_utc deadline deleting deployment deployments \
+     context-read criteria criterion date_kst date_utc deadline deadline_ms deleting deployment deployments \
      deployments-after duration_ms duration_sec ended_by ended_utc endpoints ends_the_search environment \
-     errormsg evaluate evaluation evidence_dir exit_code exitcode files-listed first_error forbidden \
+     errormsg evaluate evaluation evidence_dir exit_code exitcode files-listed first-sight first_error forbidden \
      found_at generation generations health-asked health_timeout_ms held-pipes holds_named holds_secret \
      http_code http_status image_id image_tag incomplete interrupted keep_secrets kube_system_uid \
      last_words latency-sampled latency_ms limit_ms manifest-command manifest-read manifests_dirty \

@@ -26,7 +26,8 @@ use crate::moment::Moment;
 use crate::runbook::{CheckNumber, StepId};
 
 /// The part of the runbook that is carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// All steps, with evidence.
     Whole,
@@ -150,6 +151,13 @@ pub enum EventKind {
         /// How it ended.
         ending: Ending,
     },
+    /// The watch has shown the pods that exist, or 5 s have passed; only then anything is changed.
+    FirstSight {
+        /// The number of rows that the watch had shown.
+        rows: usize,
+        /// The number of pods before any change.
+        of: usize,
+    },
     /// A pod was seen in a state that stops a run.
     PodSeen(Sighting),
     /// A sighting was judged.
@@ -234,6 +242,11 @@ pub enum EventKind {
         /// How far the system's clock is ahead of the run's, in ms; negative: behind.
         by_ms: i64,
     },
+    /// A signal came; the commands under way are ended.
+    Signal {
+        /// Its number.
+        signal: i32,
+    },
     /// A signal ended the run.
     Interrupted {
         /// Its number.
@@ -316,6 +329,10 @@ pub struct Sighting {
     pub line: String,
     /// The step that printed it.
     pub command: StepId,
+    /// The number of the command that printed it.
+    pub n: u64,
+    /// The offset behind the line in the file of the command's output.
+    pub to: u64,
     /// When the run read it.
     pub seen_at: Moment,
 }

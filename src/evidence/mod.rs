@@ -3,7 +3,6 @@
 //! Every byte of a child's output passes through [`Sink`]. It is the one point that removes named values, so
 //! none of them reaches the disk.
 
-pub mod cmd_txt;
 mod disk_space;
 mod http_headers;
 mod journal;

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
+/// How long one `poll` of a wait without an end takes.
+const LONG: Duration = Duration::from_hours(1);
+
 /// A request to end commands, which another thread or a signal handler can make.
 ///
 /// It is a pipe, so a command can wait for it and for its output at once.
@@ -52,6 +55,18 @@ impl Cancel {
             }
             if Instant::now() >= until {
                 return false;
+            }
+        }
+    }
+
+    /// Waits until one of these is canceled.
+    pub fn wait_for_one(cancels: &[&Self]) {
+        loop {
+            let mut fds: Vec<PollFd<'_>> =
+                cancels.iter().map(|cancel| PollFd::new(&cancel.reader, PollFlags::IN)).collect();
+            let failed = super::poll(&mut fds, super::after(Instant::now(), LONG)).is_err();
+            if failed || fds.iter().any(|fd| !fd.revents().is_empty()) {
+                return;
             }
         }
     }

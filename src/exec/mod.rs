@@ -135,7 +135,7 @@ pub fn run(
     let started = Instant::now();
     if cancels.iter().any(|cancel| cancel.is_cancelled()) {
         let note = Some("not started: the run was being ended".to_owned());
-        let by = EndedBy::StagingDryRun;
+        let by = EndedBy::StagingDryRun(0);
         return Ok(Ended { exit: Vec::new(), by, duration: Duration::ZERO, note, sink_error: None });
     }
     let (mut stages, [output, errors]) = Stages::start(command)?;

@@ -120,7 +120,7 @@ impl Termination {
     /// Reacts to a requested cancel.
     pub(super) fn heed(&mut self, stages: &mut Stages) {
         match self.phase {
-            EndPhase::Running if stages.are_running() => self.end(stages, EndedBy::StagingDryRun),
+            EndPhase::Running if stages.are_running() => self.end(stages, EndedBy::StagingDryRun(0)),
             EndPhase::Terminated => self.kill(stages),
             _ => {}
         }

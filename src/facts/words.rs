@@ -33,13 +33,15 @@ pub const DECIDING: [&str; 7] = [
 const SHORTEST: usize = 5;
 
 /// Returns whether a value could remove more than one word from a row or a line, one of them deciding: it
-/// contains a tab or a line end, or a blank and one of the words.
+/// contains a tab, or a blank or a line end and one of the words.
+///
+/// A value of several lines, such as a key in PEM, contains none of them.
 pub fn spans_columns(value: &str) -> bool {
     let is_deciding = |word: &str| {
         let all = DECIDING.iter().flat_map(|words| words.split_whitespace());
         word.len() >= SHORTEST && all.into_iter().any(|deciding| deciding == word)
     };
-    value.contains(char::is_control)
+    value.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r'))
         || value.contains(char::is_whitespace) && value.split_whitespace().any(is_deciding)
 }
 
@@ -49,10 +51,13 @@ mod tests {
 
     #[test]
     fn a_value_that_spans_columns_is_known() {
-        for value in ["0/1     Error", "Error 0", "a CrashLoopBackOff", "one\ttwo", "one\ntwo", "Error\r"] {
+        for value in ["0/1     Error", "Error 0", "a CrashLoopBackOff", "one\ttwo", "one\nRunning", "Error\r"]
+        {
             assert!(spans_columns(value), "{value:?}");
         }
-        for value in ["correct horse", "Errors 0", "pass for the pod", "Error", "correct-horse-battery"] {
+        for value in
+            ["correct horse", "one\ntwo\n", "Errors 0", "pass for the pod", "Error", "correct-horse-battery"]
+        {
             assert!(!spans_columns(value), "{value:?}");
         }
     }

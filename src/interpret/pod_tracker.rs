@@ -14,7 +14,7 @@ pub const TERMINATING: &str = "Terminating";
 pub const SHOWN_GOING: &str = "had shown it Terminating before";
 
 /// The state of the pods, from the rows of the watch and of the lists so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct PodTracker {
     /// The pods that were read in full already.
     judged: BTreeSet<String>,

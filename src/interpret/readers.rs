@@ -55,6 +55,7 @@ pub(super) fn reader(step: &StepId) -> Option<Reader> {
         // Read line by line as they are printed, and by `super::look`.
         | StepId::WatchPods
         | StepId::ListPods
+        | StepId::ListLast
         | StepId::ConfirmPod
         // Read by `super::transfer` after each request, and judged by their exit codes.
         | StepId::Gate(_)

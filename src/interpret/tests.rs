@@ -10,6 +10,7 @@ use crate::fixture::{self, Build, at, runbook, step};
 
 fn outcome(id: &str, exit: i32, by: EndedBy, stderr: &str) -> Outcome {
     Outcome {
+        n: 1,
         id: step(id),
         started: at(0),
         duration_ms: 7,
@@ -195,7 +196,7 @@ fn the_deploy_s_and_the_smoke_test_s_commands_are_read() {
     let timed_out = "error: timed out waiting for the condition\n";
     assert_eq!(read("rollout.api", 0, ["", ""]), ended("rolled-out"));
     assert_eq!(read("rollout.api", 1, ["", timed_out]), ended("timed-out"));
-    assert_eq!(read_in(|run| run, "rollout.api", 143, EndedBy::StagingDryRun, ["", ""]), json!([]));
+    assert_eq!(read_in(|run| run, "rollout.api", 143, EndedBy::StagingDryRun(1), ["", ""]), json!([]));
     assert_eq!(read_in(|run| run, "rollout.api", 1, EndedBy::HeldPipes, ["", timed_out]), ended("timed-out"));
     let check = read_in(
         |run| run.began(|began| began.target.metrics_url = Some("http://metrics:9090".into())),
@@ -214,7 +215,7 @@ fn the_deploy_s_and_the_smoke_test_s_commands_are_read() {
 }
 
 /// The steps without a reader: their exit statuses count, or they are read elsewhere.
-const NOT_READ: [&str; 16] = [
+const NOT_READ: [&str; 17] = [
     "namespaces",
     "namespace",
     "status.before",
@@ -222,6 +223,7 @@ const NOT_READ: [&str; 16] = [
     "use-context",
     "watch.pods",
     "list.pods",
+    "list.last",
     "confirm.pod",
     "gate.health",
     "gate.readyz",
@@ -262,7 +264,7 @@ fn the_last_transfer_counts_and_none_is_no_answer() {
     assert_eq!((none.http_status.as_str(), none.exit_code, none.latency_ms), ("000", 2, 7));
     assert_eq!(none.error.as_deref(), Some("curl: option unknown"));
     assert_eq!(of("", 143, EndedBy::Deadline).error.as_deref(), EndedBy::Deadline.says());
-    let mut not_started = outcome("check.01", 0, EndedBy::StagingDryRun, "");
+    let mut not_started = outcome("check.01", 0, EndedBy::StagingDryRun(1), "");
     not_started.exit.clear();
     let none = transfer(&CommandOutput { outcome: &not_started, stdout: b"", stderr: b"" });
     assert_eq!(none.exit_code, -1);

@@ -31,12 +31,13 @@ pub struct Line {
 const LONG: u64 = 1024 * 1024;
 
 /// The steps that show the cluster before or while the run changes it.
-const OF_ITS_MOMENT: [StepId; 6] = [
+const OF_ITS_MOMENT: [StepId; 7] = [
     StepId::StatusBefore,
     StepId::ObjectsBefore,
     StepId::ObjectsApplied,
     StepId::WatchPods,
     StepId::ListPods,
+    StepId::ListLast,
     StepId::ConfirmPod,
 ];
 
@@ -217,7 +218,7 @@ mod tests {
             fs_err::write(folder.path().join(file), text).unwrap();
             let length = text.len();
             let outcome = format!(
-                r#"{{"id":"status.after","started":"2026-11-26T03:13:42Z","duration_ms":1,"exit":[0],"ended_by":"itself","stdout":{{"file":"{file}","from":0,"to":{length}}},"stderr":null}}"#
+                r#"{{"n":1,"id":"status.after","started":"2026-11-26T03:13:42Z","duration_ms":1,"exit":[0],"ended_by":"itself","stdout":{{"file":"{file}","from":0,"to":{length}}},"stderr":null}}"#
             );
             serde_json::from_str(&outcome).unwrap()
         };

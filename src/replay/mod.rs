@@ -18,10 +18,10 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use secrecy::SecretString;
 
+use crate::documents::cmd_txt::{self, Rerun};
 use crate::error::Error;
-use crate::events::{Began, EndedBy, EventKind, Outcome};
+use crate::events::{Began, EventKind, Outcome};
 use crate::evidence::Tree;
-use crate::evidence::cmd_txt::{self, Rerun};
 use crate::evidence::redaction::SecretPatterns;
 use crate::exec::Programs;
 use crate::facts::context::{self, Context};
@@ -292,7 +292,7 @@ impl<'a> Replayer<'a> {
     fn invocation<'e>(&self, entry: &Rerun<'e>) -> Result<(Invocation, &'e Outcome), String> {
         let intent = &entry.command.intent;
         let then = entry.command.outcome.as_ref().ok_or("its end was not recorded")?;
-        if then.ended_by == EndedBy::StagingDryRun && intent.id != StepId::WatchPods {
+        if then.ended_by.is_cancelled() && intent.id != StepId::WatchPods {
             return Err("the run ended it before it was done".to_owned());
         }
         let row = verify::row_of(&self.run.runbook, self.began, intent);

@@ -69,14 +69,6 @@ impl Screen {
         }
     }
 
-    /// Shows that the state after a STOP is being recorded, which may take a while.
-    pub fn capturing(&mut self) {
-        self.doing = Some("  Capturing describe, events and logs …".to_owned());
-        if let Some(doing) = self.doing.as_ref().filter(|_| self.verbosity == Verbosity::Normal) {
-            console::status_line(doing);
-        }
-    }
-
     /// Prints a line of a command's output while the command runs.
     pub fn child_line(&mut self, line: &str) {
         if self.verbosity == Verbosity::Live {
@@ -120,6 +112,10 @@ impl Screen {
     fn follow(&mut self, intent: &Intent, at: Moment, run: &RunState) {
         let runbook = &run.runbook;
         let deployment = intent.id.deployment().and_then(|id| runbook.deployment(id));
+        if intent.id == StepId::DumpDescribe {
+            self.doing = Some("  Capturing describe, events and logs …".to_owned());
+            return;
+        }
         let (step, doing) = match (&intent.id, deployment) {
             (StepId::Apply(_), Some(deployment)) => {
                 self.apply_began.get_or_insert(at);

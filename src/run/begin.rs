@@ -5,18 +5,17 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::sync::Mutex;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::raw_names::RawNames;
-use super::recorder::Recorder;
-use super::{Job, Run, StartError};
+use super::{Equipment, Job, StartError};
+use crate::documents::cmd_txt;
 use crate::error::Error;
-use crate::events::{Began, Event, EventKind, FORM, Git, PreviousRun, Program, RunbookId, Scope};
+use crate::events::{Began, EventKind, FORM, Git, PreviousRun, Program, RunbookId, Scope};
 use crate::evidence::redaction::{SecretPatterns, marker};
-use crate::evidence::{self, Journal, Lock, LockError, RUNBOOK, Reserve, Tree, cmd_txt, sha256_of_bytes};
+use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, sha256_of_bytes};
 use crate::exec::{Cancel, Programs};
 use crate::facts::words;
 use crate::inputs::Inputs;
@@ -36,9 +35,20 @@ struct Slot {
     reserve: Option<Reserve>,
 }
 
-impl Run {
-    /// Finds the tools, takes the lock, creates the evidence directory, and records the first event.
-    pub(super) fn begin(job: Job, host: &HostEnvironment) -> Result<Self, StartError> {
+/// A run that is about to begin.
+pub(super) struct Start {
+    pub(super) equipment: Equipment,
+    pub(super) journal: Journal,
+    pub(super) screen: Screen,
+    /// The first event.
+    pub(super) began: EventKind,
+    /// Disk space for the files that are written at the end.
+    pub(super) reserve: Option<Reserve>,
+}
+
+impl Start {
+    /// Finds the tools, takes the lock, and creates the evidence directory.
+    pub(super) fn new(job: Job, host: &HostEnvironment) -> Result<Self, StartError> {
         let signing = if job.options.sign_with.is_some() { &signature::PROGRAMS[..] } else { &[] };
         let programs = tools::find(&job.runbook, signing, host.variable("PATH"), &host.folder)
             .map_err(|missing| StartError::Refused(missing.to_string()))?;
@@ -50,55 +60,34 @@ impl Run {
         // Everything that may fail or take time comes before the evidence directory, which is never without a
         // manifest for long.
         let kubeconfig = Kubeconfig::new(host.variable("KUBECONFIG"), host.variable("HOME"), &host.folder)?;
-        let (stop, stop_watching) = (cancel()?, cancel()?);
+        let finished = cancel()?;
         let git = host.git(&job.root, &job.manifests);
         let clock = Clock::start();
         let run_id = run_id(&clock);
         let place = place(&job, &run_id, &clock)?;
         let tree = Tree::new(place.folder.clone(), patterns);
-        let began = began(&job, host, run_id, git, &place);
+        let began = EventKind::RunBegan(Box::new(began(&job, host, run_id, git, &place)));
         let journal = || -> io::Result<Journal> {
             fs_err::create_dir_all(tree.path("inputs"))?;
             tree.touch("deploy/stdout.log")?;
             tree.touch("deploy/stderr.log")?;
             Journal::create(&tree.path("journal.jsonl"))
         };
-        let recorder = Recorder::new(clock, journal().map_err(Error::from)?, Screen::new(job.verbosity));
-        let run = Self {
+        let journal = journal().map_err(Error::from)?;
+        let screen = Screen::new(job.verbosity);
+        let equipment = Equipment {
             programs,
             paths: host.absolute_paths(),
             kubeconfig,
             tree,
-            recorder,
-            signals,
-            stop,
-            stop_watching,
-            step_locks: super::commands::StepLocks::default(),
-            looks: Mutex::default(),
+            clock,
             raw_names: RawNames::default(),
+            signals,
+            finished,
             _lock: place.lock,
-            reserve: place.reserve,
             job,
         };
-        // A manifest exists from the first moment on, and its verdict is `incomplete`.
-        let save = |event: &Event| run.save_as(&RunState::of([event]));
-        run.recorder.note_after(&run.tree, EventKind::RunBegan(Box::new(began)), save)?;
-        run.keep_the_runbook()?;
-        Ok(run)
-    }
-
-    /// Records the runbook document that this run carries out, because the run and its evidence are judged by
-    /// it.
-    fn keep_the_runbook(&self) -> Result<(), Error> {
-        let document = &self.job.runbook.document;
-        if self.job.scope == Scope::Whole {
-            self.tree.replace(RUNBOOK, document.text().as_bytes())?;
-        }
-        self.note(EventKind::RunbookRead {
-            id: document.id().to_owned(),
-            sha256: sha256_of_bytes(document.text().as_bytes()),
-            text: document.text().to_owned(),
-        })
+        Ok(Self { equipment, journal, screen, began, reserve: place.reserve })
     }
 }
 
@@ -171,13 +160,13 @@ fn refuse_a_secret_that_decides(
 
 /// Refuses a secret that could remove several columns of a table, and a word that decides with them.
 ///
-/// A value with blanks may contain a whole row's end, such as `0/1     Error`. A tab or a line end is a
-/// boundary in what kubectl prints.
+/// A value with blanks may contain a whole row's end, such as `0/1     Error`. A tab is a boundary in
+/// what kubectl prints.
 fn refuse_a_secret_that_spans_columns(inputs: &Inputs) -> Result<(), StartError> {
     let spans = |(_, value): &&(String, SecretString)| words::spans_columns(value.expose_secret());
     match inputs.redact.iter().find(spans) {
         Some((name, _)) => Err(StartError::NotRedactable(format!(
-            "Refused: {name} can't be redacted: its value contains a tab or a line end, or a blank and a word that a rule reads.\nNothing was run. Give {name} another value."
+            "Refused: {name} can't be redacted: its value contains a tab, or a blank and a word that a rule reads.\nNothing was run. Give {name} another value."
         ))),
         None => Ok(()),
     }
@@ -223,6 +212,7 @@ fn began(job: &Job, host: &HostEnvironment, run_id: String, git: Git, place: &Sl
     let inputs = &job.inputs;
     Began {
         schema: File::Journal.schema(),
+        scope: job.scope,
         run_id,
         evidence_dir: place.folder.to_string(),
         target: inputs.target.clone(),

@@ -1,38 +1,38 @@
-//! Carries out the procedure of the runbook, one file per phase; `Run::procedure` lists the phases.
+//! Carries out the procedure of the runbook: does what [`crate::procedure`] says is due.
 //!
-//! Nothing on the cluster is changed before every guard holds. After each command the recorded state decides
-//! whether the run may continue, so the run and `verify` come to the same verdict.
+//! Nothing on the cluster is changed before every guard holds. The procedure decides by the recorded events
+//! alone, so the run and `verify` come to the same verdict.
 
 mod begin;
-mod commands;
-mod deploy;
-mod dump;
+mod children;
+mod driver;
 mod end;
 mod lines;
-mod preflight;
 mod raw_names;
-mod recorder;
-mod smoke;
-mod watch;
+mod real_world;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
 
 use camino::Utf8PathBuf;
 
 use crate::error::Error;
-use crate::events::{EventKind, Options, Scope};
-use crate::evidence::{Lock, Reserve, Tree};
+use crate::events::{Options, Scope};
+use crate::evidence::{Lock, Tree};
 use crate::exec::{Cancel, Programs};
 use crate::inputs::Inputs;
-use crate::moment::millis;
 use crate::report::Verbosity;
 use crate::runbook::Runbook;
-use crate::session::{HostEnvironment, Kubeconfig, Signals};
-use crate::verdict;
+use crate::session::{Clock, HostEnvironment, Kubeconfig, Signals};
+use begin::Start;
+use children::Children;
+use driver::{Driver, Message};
 use raw_names::RawNames;
-use recorder::Recorder;
+use real_world::RealWorld;
 
 /// The request for a run.
 pub struct Job {
@@ -44,8 +44,6 @@ pub struct Job {
     pub inputs: Inputs,
     /// The options.
     pub options: Options,
-    /// [`Options::rollout_timeout`] as a duration.
-    pub rollout_timeout: Duration,
     /// The root directory of the repository.
     pub root: Utf8PathBuf,
     /// The directory of the manifests.
@@ -75,25 +73,8 @@ pub enum StartError {
     Failed(#[from] Error),
 }
 
-/// The reason why a run does not continue.
-#[derive(Debug)]
-enum Interruption {
-    /// The recorded state: a guard refuses, or a stop rule fired.
-    Judged,
-    /// A signal.
-    Interrupted(i32),
-    /// A failure of the tool itself.
-    Failed(Error),
-}
-
-impl From<Error> for Interruption {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-/// A run in progress.
-struct Run {
+/// What the commands of a run have in common.
+struct Equipment {
     job: Job,
     programs: Programs,
     /// Variables that name a file, with paths made absolute, because child processes have another current
@@ -101,21 +82,22 @@ struct Run {
     paths: Vec<(OsString, OsString)>,
     kubeconfig: Kubeconfig,
     tree: Tree,
-    recorder: Recorder,
+    clock: Clock,
     /// The real names of pods whose names in the evidence have a secret redacted.
     raw_names: RawNames,
     signals: Signals,
-    /// Cancelled when an observation of the watch stops the run.
-    stop: Cancel,
-    /// Cancelled when the watch is no longer needed.
-    stop_watching: Cancel,
-    step_locks: commands::StepLocks,
-    /// Held from reading a pod until its conclusion is recorded, so that sightings are judged one at a time.
-    looks: Mutex<()>,
+    /// Cancelled when no signal needs to be reported any more.
+    finished: Cancel,
     /// Held for as long as the run writes evidence.
     _lock: Option<Lock>,
-    /// Disk space for the files that are written at the end.
-    reserve: Option<Reserve>,
+}
+
+/// What the threads of a run tell the one that decides.
+enum Heard {
+    /// A line that a command printed, for the screen.
+    Line(String),
+    /// Anything that is recorded.
+    Message(Message),
 }
 
 /// Carries out a run, and returns the exit code.
@@ -123,50 +105,23 @@ struct Run {
 /// # Errors
 /// [`StartError`] when nothing was run; a later failure is printed and is in the exit code.
 pub fn run(job: Job, host: &HostEnvironment) -> Result<u8, StartError> {
-    let run = Run::begin(job, host)?;
-    let result = run.procedure();
-    Ok(run.end(result))
-}
-
-impl Run {
-    fn procedure(&self) -> Result<(), Interruption> {
-        match self.job.scope {
-            Scope::Preflight => self.preflight(),
-            Scope::Smoke => self.smoke(),
-            Scope::Whole => {
-                self.preflight()?;
-                self.under_watch(|| {
-                    if self.job.options.apply {
-                        self.deploy()?;
-                    }
-                    self.rollout()?;
-                    self.after()?;
-                    self.smoke()
-                })
-            }
-        }
-    }
-
-    fn note(&self, what: EventKind) -> Result<(), Error> {
-        self.recorder.note(&self.tree, what)
-    }
-
-    /// Checks whether the run may continue, by the state recorded so far.
-    fn check_may_continue(&self) -> Result<(), Interruption> {
-        if let Some(signal) = self.signals.number() {
-            return Err(Interruption::Interrupted(signal));
-        }
-        let over = self.recorder.read(|run| {
-            let judgement = verdict::judge(run);
-            let refused = !judgement.findings.is_empty();
-            refused || judgement.stop.is_some() || verdict::undecided_command(run).is_some()
-        });
-        if over { Err(Interruption::Judged) } else { Ok(()) }
-    }
-
-    fn step_ended(&self, step: u8, start: Instant) -> Result<(), Interruption> {
-        self.note(EventKind::StepEnded { step, duration_ms: millis(start.elapsed()) })?;
-        self.save()?;
-        Ok(())
-    }
+    let Start { equipment, journal, screen, began, reserve } = Start::new(job, host)?;
+    thread::scope(|scope| {
+        let (tell, heard) = mpsc::channel();
+        let children = Children::new(scope, &equipment, tell);
+        children.report_the_signal();
+        let world = RealWorld {
+            equipment: &equipment,
+            children,
+            heard,
+            journal,
+            screen,
+            began: Some(began),
+            reserve: Some(reserve).flatten(),
+        };
+        let mut driver = Driver::new(world);
+        driver.begin()?;
+        let result = driver.drive();
+        Ok(end::end(driver, result))
+    })
 }

@@ -25,7 +25,7 @@ impl RawNames {
     /// Returns a writer that collects names from the rows of pods that kubectl prints, from a watch or a
     /// list.
     pub(super) fn writer<'a>(&'a self, patterns: &'a SecretPatterns) -> impl Write + 'a {
-        Lines::new(move |line: &str| {
+        Lines::new(move |line: &str, _| {
             if patterns.is_empty() {
                 return Ok(());
             }

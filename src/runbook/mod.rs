@@ -8,6 +8,8 @@
 //! Invariants: each step's [`Effect`](crate::command::Effect) is computed from its own words, and a step that
 //! is derived from an apply only reads or is a server-side dry run. A document that violates them is refused.
 
+use std::sync::{Arc, LazyLock};
+
 mod checks;
 mod derived;
 mod document;
@@ -77,6 +79,19 @@ impl Runbook {
     /// When a part is not understood, or would change the cluster where it must not.
     pub fn read(document: &Document) -> Result<Self, NotARunbook> {
         reader::read(document)
+    }
+
+    /// Reads the runbook of a document; the built-in one is read once for all.
+    ///
+    /// # Errors
+    /// As in [`read`](Self::read).
+    pub fn shared(document: &Document) -> Result<Arc<Self>, NotARunbook> {
+        static BUILT_IN_RUNBOOK: LazyLock<Result<Arc<Runbook>, NotARunbook>> =
+            LazyLock::new(|| Runbook::built_in().map(Arc::new));
+        if document.text() == BUILT_IN {
+            return BUILT_IN_RUNBOOK.clone();
+        }
+        Self::read(document).map(Arc::new)
     }
 
     /// Reads the built-in runbook.

@@ -89,13 +89,20 @@ pub(super) fn watching() -> Vec<OwnStep> {
         "a failing pod is not one that is being deleted (stop rule 2)",
         r#"kubectl --context="$STAGING_CONTEXT" get pod -n "$STAGING_NAMESPACE" -o json -- "$POD""#,
     );
-    let list = own(
-        StepId::ListPods,
-        Phase::Deploy,
-        "the pods every 10 s, in case the watch misses one (stop rule 2)",
-        r#"kubectl --context="$STAGING_CONTEXT" get pods -n "$STAGING_NAMESPACE""#,
-    );
-    vec![OwnStep { limit: Limit::Run, ..watch }, OwnStep { limit: Limit::Confirm, ..confirm }, list]
+    let list = |id, why| {
+        own(
+            id,
+            Phase::Deploy,
+            why,
+            r#"kubectl --context="$STAGING_CONTEXT" get pods -n "$STAGING_NAMESPACE""#,
+        )
+    };
+    vec![
+        OwnStep { limit: Limit::Run, ..watch },
+        OwnStep { limit: Limit::Confirm, ..confirm },
+        list(StepId::ListPods, "the pods every 10 s, in case the watch misses one (stop rule 2)"),
+        list(StepId::ListLast, "the pods as the run ends, in case the watch missed one (stop rule 2)"),
+    ]
 }
 
 /// Returns the step that shows whether the apply changed the Deployment of a failing pod.

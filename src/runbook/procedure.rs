@@ -21,7 +21,7 @@ pub struct Deployment {
 
 /// The content of the code blocks.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Procedure {
+pub(super) struct StepsRead {
     pub(super) steps: Vec<Step>,
     pub(super) deployments: Vec<Deployment>,
     /// The timeout of each rollout, as kubectl parses it.
@@ -39,8 +39,8 @@ struct DocumentCommand<'d> {
 }
 
 /// Reads steps 1 to 4.
-pub(super) fn read(document: &Document, problems: &mut Problems<'_>) -> Procedure {
-    let mut procedure = Procedure::default();
+pub(super) fn read(document: &Document, problems: &mut Problems<'_>) -> StepsRead {
+    let mut procedure = StepsRead::default();
     refuse_hidden_commands(document, problems);
     read_states(
         document,
@@ -92,7 +92,7 @@ fn read_states(
     document: &Document,
     start: &str,
     ids: &[StepId],
-    procedure: &mut Procedure,
+    procedure: &mut StepsRead,
     problems: &mut Problems<'_>,
 ) {
     let commands = commands(document, start, problems);
@@ -163,7 +163,7 @@ fn step(
 /// Reads step 2: the context is selected, then each manifest is applied.
 fn read_applies(
     document: &Document,
-    procedure: &mut Procedure,
+    procedure: &mut StepsRead,
     problems: &mut Problems<'_>,
 ) -> Vec<(DeploymentId, String)> {
     let commands = commands(document, "### 2. ", problems);
@@ -256,7 +256,7 @@ fn id_of(manifest: &str) -> Option<DeploymentId> {
 fn read_rollouts(
     document: &Document,
     applies: &[(DeploymentId, String)],
-    procedure: &mut Procedure,
+    procedure: &mut StepsRead,
     problems: &mut Problems<'_>,
 ) {
     for found in commands(document, "### 3. ", problems) {

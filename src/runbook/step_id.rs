@@ -42,6 +42,8 @@ pub enum StepId {
     ConfirmPod,
     /// `list.pods`: lists the pods every 10 s, in case the watch missed one.
     ListPods,
+    /// `list.last`: lists the pods once more as the run ends.
+    ListLast,
     /// `use-context`: selects the context in the run's own kubeconfig.
     UseContext,
     /// `apply.DEPLOYMENT`: applies the manifest.
@@ -233,7 +235,7 @@ fn is_label(text: &str) -> bool {
 }
 
 /// The steps without a variable part.
-const NAMED: [(StepId, &str); 19] = [
+const NAMED: [(StepId, &str); 20] = [
     (StepId::Context, "context"),
     (StepId::Namespaces, "namespaces"),
     (StepId::Namespace, "namespace"),
@@ -245,6 +247,7 @@ const NAMED: [(StepId, &str); 19] = [
     (StepId::WatchPods, "watch.pods"),
     (StepId::ConfirmPod, "confirm.pod"),
     (StepId::ListPods, "list.pods"),
+    (StepId::ListLast, "list.last"),
     (StepId::UseContext, "use-context"),
     (StepId::ObjectsApplied, "objects.applied"),
     (StepId::StatusAfter, "status.after"),

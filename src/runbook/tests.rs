@@ -38,7 +38,7 @@ fn the_built_in_document_is_a_runbook() {
         runbook.check(CheckNumber::new(10).unwrap()).unwrap().name(false),
         "GET /v1/runs (unauthenticated)"
     );
-    assert_eq!(runbook.steps.len(), 58);
+    assert_eq!(runbook.steps.len(), 59);
 }
 
 #[test]

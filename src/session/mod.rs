@@ -17,13 +17,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::command::Pipeline;
 use crate::error::Error;
-use crate::events::{Began, Intent, Outcome};
+use crate::events::{Began, ByteRange, Intent, Outcome};
 use crate::evidence::Tree;
 use crate::evidence::redaction::SecretPatterns;
 use crate::exec::{self, Cancel, Programs};
 use crate::inputs::Inputs;
 use crate::interpret;
-use crate::moment::millis;
+use crate::moment::{go_duration, millis};
 use crate::runbook::{Step, StepId};
 use crate::verdict;
 
@@ -48,7 +48,7 @@ pub const MET: [&str; 2] = ["POD", "CONTAINER"];
 #[derive(Debug, Clone, Copy)]
 pub struct Met<'a> {
     /// One of [`MET`].
-    pub variable: &'static str,
+    pub variable: &'a str,
     /// The name as the evidence has it, with secrets redacted.
     pub recorded: &'a str,
     /// The real name on the cluster.
@@ -74,13 +74,17 @@ impl Invocation {
         let line = step.line(began.with_key);
         let pipeline =
             line.expand(value).map_err(|unset| Error::Row { id: step.id.clone(), why: unset.to_string() })?;
+        let rollout = go_duration(&began.options.rollout_timeout).unwrap_or_default();
         let intent = Intent {
+            n: 0,
             id: step.id.clone(),
             phase: step.phase,
             effect: step.effect,
             // Redact before quoting, because the replacement of a value has to be quoted too.
             text: pipeline.map_words(|word| patterns.redact_str(word)).to_shell(),
             met: met.iter().map(|met| (met.variable.to_owned(), met.recorded.to_owned())).collect(),
+            because: None,
+            deadline_ms: millis(step.limit.deadline(rollout)),
             reads_key: pipeline.reads_header(),
         };
         Ok(Self { step: step.clone(), intent, pipeline })
@@ -200,8 +204,8 @@ pub fn perform(
         out = out.of_an_answer();
     }
     let mut err = means.tree.sink(Some(&err_file), &mut nowhere);
-    let started = means.clock.now();
     let raw_to: &mut dyn Write = if unkept { &mut raw } else { raw_to };
+    let started = means.clock.now();
     let ended = exec::run(&command, &mut Tee(raw_to, &mut out), &mut err, cancels)?;
     if let Some(error) = ended.sink_error {
         // What is read line by line fails with an error of its own.
@@ -209,15 +213,9 @@ pub fn perform(
     }
     let (out, err) = (out.finish()?, err.finish()?);
     let failed = ended.exit.iter().any(|&status| status != 0);
-    let first_error = match &err.range {
-        Some(range) if failed => {
-            let mut first = range.clone();
-            first.to = first.to.min(first.from + interpret::FIRST_ERROR_LIMIT);
-            interpret::first_error(&means.tree.read(Some(&first))?)
-        }
-        _ => None,
-    };
+    let first_error = if failed { first_error(means.tree, err.range.as_ref())? } else { None };
     let outcome = Outcome {
+        n: invocation.intent.n,
         id: invocation.intent.id.clone(),
         started,
         duration_ms: millis(ended.duration),
@@ -230,6 +228,13 @@ pub fn perform(
         redactions: out.redactions.into_iter().chain(err.redactions).collect(),
     };
     Ok(Completed { outcome, unkept: unkept.then_some(Unkept { redacted, raw }) })
+}
+
+/// Returns the first error on standard error, from its first bytes.
+fn first_error(tree: &Tree, stderr: Option<&ByteRange>) -> io::Result<Option<String>> {
+    let Some(range) = stderr else { return Ok(None) };
+    let to = range.to.min(range.from + interpret::FIRST_ERROR_LIMIT);
+    Ok(interpret::first_error(&tree.read(Some(&ByteRange { to, ..range.clone() }))?))
 }
 
 impl CommandContext<'_> {

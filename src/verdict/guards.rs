@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::{EndedBy, ManifestFile};
+use crate::events::ManifestFile;
 use crate::run_state::RunState;
 use crate::runbook::StepId;
 
@@ -379,7 +379,7 @@ fn failed(
 ) -> Vec<(String, String)> {
     run.outcome(id)
         // If a command was ended because a stop rule fired, its outcome does not answer the query.
-        .filter(|outcome| !outcome.succeeded() && outcome.ended_by != EndedBy::StagingDryRun)
+        .filter(|outcome| !outcome.succeeded() && !outcome.ended_by.is_cancelled())
         .map(|outcome| {
             let said = match (outcome.ended_by.says(), outcome.first_error.as_deref()) {
                 (Some(by_us), Some(said)) => format!("{by_us}; its error was: {said}"),

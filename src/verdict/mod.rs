@@ -18,7 +18,7 @@ pub use criteria::{CRITERIA, Criterion, CriterionResult, CriterionState, criteri
 pub use guards::{Finding, GUARDS, Guard};
 pub use stop_rules::{Observation, STOP_RULES, Stop, StopRule, conclude};
 
-use crate::events::{Began, EndedBy, Outcome, Target};
+use crate::events::{Began, Outcome, Target};
 use crate::run_state::{CheckRecord, RunState};
 use crate::runbook::{Check, HealthPath, StepId, exit_of_signal};
 
@@ -96,9 +96,9 @@ pub fn judge(run: &RunState) -> Judgement {
 /// decided.
 pub fn undecided_command(run: &RunState) -> Option<(&StepId, &str)> {
     run.commands.iter().filter_map(|command| command.outcome.as_ref()).find_map(|outcome| {
-        let by_us = outcome.ended_by != EndedBy::StagingDryRun && outcome.ended_by.is_our_doing();
+        let by_us = !outcome.ended_by.is_cancelled() && outcome.ended_by.is_our_doing();
         let gave_none = match outcome.id {
-            StepId::ObjectsAfter => !outcome.succeeded() && outcome.ended_by != EndedBy::StagingDryRun,
+            StepId::ObjectsAfter => !outcome.succeeded() && !outcome.ended_by.is_cancelled(),
             // The exit code decides.
             StepId::UseContext | StepId::Apply(_) | StepId::Rollout(_) => by_us,
             _ => false,
@@ -112,8 +112,9 @@ pub fn undecided_command(run: &RunState) -> Option<(&StepId, &str)> {
 ///
 /// A watch is silent when its server hangs, so the last list shows whether the watch saw anything.
 pub fn pods_unseen_at_end(run: &RunState) -> Option<&str> {
-    let answered =
-        |outcome: &&Outcome| outcome.id == StepId::ListPods && outcome.ended_by != EndedBy::StagingDryRun;
+    let answered = |outcome: &&Outcome| {
+        matches!(outcome.id, StepId::ListPods | StepId::ListLast) && !outcome.ended_by.is_cancelled()
+    };
     let listed = run.commands.iter().rev().filter_map(|command| command.outcome.as_ref()).find(answered)?;
     (!listed.succeeded()).then(|| listed.why())
 }

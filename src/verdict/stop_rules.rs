@@ -152,7 +152,7 @@ fn refused_pods(run: &RunState, name: &str) -> Option<String> {
 
 fn pod_failing(run: &RunState) -> Option<Observation> {
     let seen = run.sightings.iter().find(|judged| judged.conclusion.stops()).map(|judged| {
-        let Sighting { pod, status, line, command, seen_at } = &judged.sighting;
+        let Sighting { pod, status, line, command, seen_at, .. } = &judged.sighting;
         let unconfirmed = match &judged.conclusion {
             Conclusion::Unconfirmed(why) => Some(why.clone()),
             _ => None,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::{Evidence, Kind, Point};
-use crate::documents;
+use crate::documents::{self, cmd_txt};
 use crate::events::ByteRange;
-use crate::evidence::{ATTESTATION, cmd_txt};
+use crate::evidence::ATTESTATION;
 use crate::run_state::RunState;
 use crate::runbook::Phase;
 

@@ -17,6 +17,7 @@ mod sightings;
 #[cfg(test)]
 mod tests;
 mod trust_anchors;
+mod walk;
 
 use std::io;
 
@@ -255,6 +256,7 @@ pub fn verify(folder: &Utf8Path, anchors: &TrustAnchors<'_>) -> Result<Report, C
         checks.push(consistency::nothing_begun(&evidence)?);
     } else {
         checks.extend(runbook_check::checks(&evidence)?);
+        checks.push(walk::check(&evidence));
         checks.push(commands::check(&evidence));
         checks.extend(facts::checks(&evidence)?);
         checks.extend(rederived::checks(&evidence)?);

@@ -56,13 +56,19 @@ fn killed_at(n: u32) -> bool {
     true
 }
 
+/// The lines at which a real run is killed: all while the cluster is changed, and each fifth of the others. The
+/// simulated runs try every line.
+fn is_tried(n: u32) -> bool {
+    (80..=115).contains(&n) || n.is_multiple_of(5)
+}
+
 #[test]
 #[ignore = "some minutes, and strace"]
 fn a_run_that_is_killed_at_any_line_of_its_journal_leaves_what_is_true() {
     let kills = AtomicU32::new(0);
     // The next one is only asked for while the ones before came that far.
     let came_that_far = AtomicBool::new(true);
-    let each = (1..).take_while(|_| came_that_far.load(Ordering::Relaxed));
+    let each = (1..).take_while(|_| came_that_far.load(Ordering::Relaxed)).filter(|n| is_tried(*n));
     each_on_two_threads(each, |n| {
         if killed_at(n) {
             kills.fetch_add(1, Ordering::Relaxed);
@@ -71,7 +77,7 @@ fn a_run_that_is_killed_at_any_line_of_its_journal_leaves_what_is_true() {
         }
     });
     let kills = kills.into_inner();
-    assert!(kills > 100, "{kills}");
+    assert!(kills > 50, "{kills}");
     println!("killed {kills} times");
 }
 
@@ -130,11 +136,8 @@ fn what_changes_the_cluster_is_on_the_disk_before_it_is_begun() {
     let trace = std::fs::read_to_string(trace).unwrap();
     let mut calls = trace.lines();
     for id in ["apply.api", "apply.worker", "apply.reaper"] {
-        let intent = format!(r#"\"event\":\"command-starts\",\"id\":\"{id}\""#);
-        assert!(
-            calls.any(|call| call.contains("write(") && call.contains(&intent)),
-            "{id} was not announced"
-        );
+        let words = ["write(".to_owned(), r#"\"command-starts\""#.to_owned(), format!(r#"\"id\":\"{id}\""#)];
+        assert!(calls.any(|call| words.iter().all(|word| call.contains(word))), "{id} was not announced");
         let until = calls.by_ref().take_while(|call| !call.contains(r#"["kubectl", "apply", "-f", "-"]"#));
         assert!(
             until.filter(|call| call.contains("fdatasync(")).count() > 0,

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use staging_dry_run::events::{Options, Scope};
@@ -50,7 +49,6 @@ fn carry_out(staging: &Staging, runbook: Runbook, scope: Scope) -> u8 {
             health_timeout_ms: 60_000,
             sign_with: None,
         },
-        rollout_timeout: Duration::from_mins(1),
         manifests: root.join("k8s"),
         evidence: root.join("evidence/staging"),
         root,

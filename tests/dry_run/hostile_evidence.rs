@@ -3,8 +3,9 @@
 use std::net::TcpListener;
 
 use staging_dry_run::documents;
+use staging_dry_run::documents::cmd_txt;
 use staging_dry_run::events::{Event, EventKind};
-use staging_dry_run::evidence::{cmd_txt, events_of};
+use staging_dry_run::evidence::events_of;
 use staging_dry_run::manifest::Manifest;
 use staging_dry_run::run_state::RunState;
 use staging_dry_run::runbook::Phase;
@@ -131,7 +132,7 @@ fn made_up(ran: &Ran, edit: impl FnOnce(&mut Vec<Event>)) -> Moved {
 }
 
 #[test]
-fn a_journal_without_the_context_leads_no_apply_to_another_cluster() {
+fn a_journal_without_the_context_is_found_and_leads_no_apply_to_another_cluster() {
     let ran = Staging::of("healthy").remembering().run().exits(0);
     let moved = made_up(&ran, |events| {
         events.retain(|event| match &event.kind {
@@ -140,21 +141,11 @@ fn a_journal_without_the_context_leads_no_apply_to_another_cluster() {
             _ => true,
         });
     });
-    moved.holds();
-    // The current context of whoever replays is another cluster.
-    let other = Staging::of("healthy").remembering();
-    let theirs = std::fs::read_to_string(&other.environment["KUBECONFIG"]).unwrap();
-    let theirs = theirs.replace("team's staging", "prod").replace(r#""staging""#, r#""prod-cluster""#);
-    let theirs = theirs.replace(r#""current-context": """#, r#""current-context": "prod""#);
-    assert!(theirs.contains(r#""current-context": "prod""#), "{theirs}");
-    let prod = ran.staging.folder.path().join("prod");
-    std::fs::write(&prod, theirs).unwrap();
-    let kubeconfigs = format!("{}:{}", prod.display(), ran.staging.environment["KUBECONFIG"]);
-    let staging = ran.staging.with("KUBECONFIG", &kubeconfigs);
-    let told = replayed(&staging, &moved.path("."), &["--include-changes", "--context", "team's staging"]);
-    let told = told.exits(0).says("use-context\n");
-    assert!(told.of("apply.api").contains("apply.api"), "{}", told.said);
-    assert!(other.cluster.requests().is_empty(), "{:?}", other.cluster.requests());
+    moved.does_not_hold("what was due: the start of context");
+    let options = ["--include-changes", "--context", "team's staging"];
+    replayed(&ran.staging, &moved.path("."), &options).exits(2).says("does not report HOLDS");
+    let changes = ran.staging.cluster.writes().len();
+    assert_eq!(changes, 3, "those of the run: {:?}", ran.staging.cluster.writes());
 }
 
 #[test]

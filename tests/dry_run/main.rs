@@ -10,6 +10,7 @@ mod chained;
 mod cmd_txt;
 mod edited_runbook;
 mod faults;
+mod forged;
 mod hostile_evidence;
 #[path = "../support/page.rs"]
 mod page;

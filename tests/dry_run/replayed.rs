@@ -224,7 +224,8 @@ fn a_cluster_that_answers_no_more_is_told_once() {
 
 #[test]
 fn whoever_waits_for_a_silent_cluster_may_end_it() {
-    let then = Then::of(Staging::of("healthy").remembering(), 0);
+    // With a kubectl that remembers nothing: each question has to wait.
+    let then = Then::of(Staging::of("healthy"), 0);
     // It takes connections, and that is all.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     moved_to(&then.ran.staging, silent.local_addr().unwrap());

@@ -6,9 +6,10 @@ use std::process::{Command, Output};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use staging_dry_run::documents::cmd_txt;
 use staging_dry_run::events::{Event, EventKind, RunbookId};
 use staging_dry_run::evidence::redaction::SecretPatterns;
-use staging_dry_run::evidence::{Tree, cmd_txt, events_of, seal, sha256_of_bytes};
+use staging_dry_run::evidence::{Tree, events_of, seal, sha256_of_bytes};
 use staging_dry_run::facts::body::{is_healthy, is_ready};
 use staging_dry_run::manifest::Manifest;
 use staging_dry_run::run_state::RunState;
@@ -215,11 +216,13 @@ fn a_manifest_that_claims_more_is_found_though_the_sums_are_mended() {
     moved.does_not_hold("manifest.json: smoke is ");
 }
 
-/// One event of the journal is edited, and the manifest is folded from it again: a forgery without a loose end.
+/// One event of the journal is edited, and the manifest is folded from it again: a forgery without a loose end. The
+/// event is the first one that contains all of some words, between ` & `.
 pub(super) fn forged(ran: &Ran, event: &str, edit: impl Fn(&str) -> String) -> Moved {
     let moved = Moved::of(ran);
     moved.edit("journal.jsonl", |text| {
-        let line = text.lines().find(|line| line.contains(event)).unwrap_or_else(|| panic!("no {event}"));
+        let is_it = |line: &&str| event.split(" & ").all(|words| line.contains(words));
+        let line = text.lines().find(is_it).unwrap_or_else(|| panic!("no {event}"));
         text.replacen(line, &edit(line), 1)
     });
     let journal = std::fs::read(moved.path("journal.jsonl")).unwrap();
@@ -250,22 +253,22 @@ fn a_journal_that_says_what_nothing_printed_is_found_though_all_the_rest_fits() 
 
     let older = |line: &str| line.replace("v0.4.2.2", "v0.4.2.1");
     let passed = scenario_ran("healthy");
-    forged(passed, r#""event":"command-starts","id":"apply.api""#, older)
+    forged(passed, r#""event":"command-starts" & "id":"apply.api""#, older)
         .does_not_hold("apply.api is not a command of the runbook");
     let comment = |line: &str| line.replace(r#"get namespaces""#, r#"get namespaces > elsewhere""#);
-    forged(passed, r#""event":"command-starts","id":"namespaces""#, comment)
+    forged(passed, r#""event":"command-starts" & "id":"namespaces""#, comment)
         .does_not_hold("namespaces is not a command of the runbook");
     let none = |line: &str| line.replace(r#""exit":[0]"#, r#""exit":[]"#);
-    forged(passed, r#""event":"command-ended","id":"namespaces""#, none)
+    forged(passed, r#""event":"command-ended" & "id":"namespaces""#, none)
         .does_not_hold("namespaces: it has 0 exit codes, but 1 stage");
     let hidden = |line: &str| line.replace("objects.after", "objects.applied");
-    forged(passed, r#""event":"command-starts","id":"objects.after""#, hidden)
+    forged(passed, r#""event":"command-starts" & "id":"objects.after""#, hidden)
         .does_not_hold("journal.jsonl: objects.after ended, and never began");
     let other = |line: &str| line.replace("watch.pods.out", "watched.out");
-    forged(passed, r#""event":"command-ended","id":"watch.pods""#, other)
+    forged(passed, r#""event":"command-ended" & "id":"watch.pods""#, other)
         .does_not_hold("watch.pods: its output is not in its file");
     let elsewhere = |line: &str| line.replace("preflight/out/namespaces.out", "/etc/hostname");
-    forged(passed, r#""event":"command-ended","id":"namespaces""#, elsewhere)
+    forged(passed, r#""event":"command-ended" & "id":"namespaces""#, elsewhere)
         .does_not_hold("/etc/hostname is missing");
 }
 

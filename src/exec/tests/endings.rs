@@ -39,7 +39,7 @@ fn one_halt_ends_five_commands_side_by_side() {
             threads.spawn(move || {
                 let stages = bash("echo $$; exec sleep 1000");
                 let ended = run(&command(&stages), &mut sink, &mut io::sink(), &cancels).unwrap();
-                assert_eq!((ended.exit, ended.by), (vec![143], EndedBy::StagingDryRun));
+                assert_eq!((ended.exit, ended.by), (vec![143], EndedBy::StagingDryRun(0)));
             })
         });
         let pids = [0; 5].map(|_| heard.recv().unwrap());
@@ -75,7 +75,7 @@ fn with_a_pulled_halt_nothing_is_started() {
     cancel.cancel();
     let stages = bash("echo started >started");
     let tried = tried(&Command { dir: dir.path(), ..command(&stages) }, &[&cancel]);
-    assert_eq!((tried.ended.exit, tried.ended.by), (vec![], EndedBy::StagingDryRun));
+    assert_eq!((tried.ended.exit, tried.ended.by), (vec![], EndedBy::StagingDryRun(0)));
     assert!(!dir.path().join("started").exists());
 }
 
@@ -100,7 +100,7 @@ fn its_grace_ends_when_it_has_to_hurry() {
         cancel.cancel();
         kill_now.cancel();
         let ended = ending.join().unwrap();
-        assert_eq!((ended.exit, ended.by), (vec![137], EndedBy::StagingDryRun));
+        assert_eq!((ended.exit, ended.by), (vec![137], EndedBy::StagingDryRun(0)));
         assert!(ended.duration < SOON);
         assert_gone(&pid);
     });

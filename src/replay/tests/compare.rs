@@ -38,6 +38,7 @@ fn outcome(folder: &Utf8Path, side: &str, id: &str, ran: Ran<'_>) -> Outcome {
         (!text.is_empty()).then_some(ByteRange { file, from: 0, to: text.len() as u64 })
     };
     Outcome {
+        n: 1,
         id: step(id),
         started: at(0),
         duration_ms: 1,

@@ -13,7 +13,7 @@ const MAY_MEND: &str = "it was failing before the deploy, which may fix it";
 fn sighting() -> Sighting {
     let line = format!("{POD}   0/1   CrashLoopBackOff   2   2s");
     let (pod, status) = (POD.to_owned(), "CrashLoopBackOff".to_owned());
-    Sighting { pod, status, line, command: step("list.pods"), seen_at: at(100) }
+    Sighting { pod, status, line, command: step("list.pods"), n: 1, to: 0, seen_at: at(100) }
 }
 
 fn crashing() -> Pod {

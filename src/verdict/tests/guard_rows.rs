@@ -85,7 +85,7 @@ const TOOLS_AND_ACCESS: &[Row] = &[
     },
     Row {
         guard: "guard-context",
-        passes: |run| run.ended_by("context", EndedBy::StagingDryRun, None),
+        passes: |run| run.ended_by("context", EndedBy::StagingDryRun(1), None),
         refused: |run| run.ended_by("context", EndedBy::AskedForTerminal, None),
         found: "kubectl could not be asked for the context \"staging-cluster\": it asked for the terminal: log in first, then run again",
         next: BY_HAND,
@@ -243,7 +243,7 @@ const MANIFEST_ROWS: &[Row] = &[
     },
     Row {
         guard: "guard-accepted",
-        passes: |run| run.ended_by("guard.worker", EndedBy::StagingDryRun, None),
+        passes: |run| run.ended_by("guard.worker", EndedBy::StagingDryRun(1), None),
         refused: |run| run.fails("guard.worker", "Error from server (Forbidden): no"),
         found: "k8s/worker-deployment.yaml is not accepted: Error from server (Forbidden): no",
         next: "ask the cluster's administrator for what `kubectl apply` needs there",
@@ -300,7 +300,7 @@ const LANDING_ROWS: &[Row] = &[
     },
     Row {
         guard: "guard-use-context",
-        passes: |run| run.ended_by("use-context", EndedBy::StagingDryRun, None),
+        passes: |run| run.ended_by("use-context", EndedBy::StagingDryRun(1), None),
         refused: |run| run.ended_by("use-context", EndedBy::OutputNotKept, None),
         found: "kubectl config use-context failed: its output could not be stored",
         next: "nothing was applied; list the contexts: kubectl config get-contexts; the full error is in deploy/stderr.log",

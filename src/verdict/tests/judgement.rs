@@ -1,7 +1,7 @@
 //! The verdict, the exit code, and what leaves a run undecided.
 
 use super::super::*;
-use crate::events::{Effect, EventKind};
+use crate::events::{Effect, EndedBy, EventKind};
 use crate::fixture::{Build, Events, began, events, nothing_yet, step};
 
 fn judged(change: Build) -> Judgement {
@@ -110,16 +110,16 @@ fn a_judgement_counts_what_the_manifest_tells() {
 /// A command, how it ended, and whether the run is undecided by it.
 const UNDECIDED: &[(&str, EndedBy, bool)] = &[
     ("use-context", EndedBy::Deadline, true),
-    ("use-context", EndedBy::StagingDryRun, false),
+    ("use-context", EndedBy::StagingDryRun(1), false),
     ("use-context", EndedBy::Itself, false),
     ("apply.worker", EndedBy::OutputNotKept, true),
     ("apply.worker", EndedBy::HeldPipes, false),
     ("rollout.reaper", EndedBy::AskedForTerminal, true),
-    ("rollout.reaper", EndedBy::StagingDryRun, false),
+    ("rollout.reaper", EndedBy::StagingDryRun(1), false),
     ("rollout.reaper", EndedBy::Itself, false),
     ("objects.after", EndedBy::Deadline, true),
     ("objects.after", EndedBy::Itself, true),
-    ("objects.after", EndedBy::StagingDryRun, false),
+    ("objects.after", EndedBy::StagingDryRun(1), false),
     ("status.after", EndedBy::Deadline, false),
     ("objects.before", EndedBy::Deadline, false),
 ];
@@ -161,7 +161,7 @@ fn the_last_list_of_pods_tells_whether_they_were_seen() {
     );
     // One that was ended with the run, or not at all, gave no answer.
     assert_eq!(
-        unseen(|run| run.fails("list.pods", "EOF").ended_by("list.pods", EndedBy::StagingDryRun, None)),
+        unseen(|run| run.fails("list.pods", "EOF").ended_by("list.pods", EndedBy::StagingDryRun(1), None)),
         told("EOF")
     );
     assert_eq!(unseen(|run| run.fails("list.pods", "EOF").starts("list.pods", Effect::Reads)), told("EOF"));

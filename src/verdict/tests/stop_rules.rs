@@ -92,7 +92,7 @@ const ROLLOUT_ROWS: &[Row] = &[
     },
     Row {
         rule: 1,
-        goes_on: |run| applies(run, &[1, 0, 0, 0], EndedBy::StagingDryRun, None),
+        goes_on: |run| applies(run, &[1, 0, 0, 0], EndedBy::StagingDryRun(1), None),
         stops: |run| applies(run, &[1, 0, 0, 0], EndedBy::Itself, Some("cat: Permission denied")),
         saw: || Observation {
             line: Some("cat: Permission denied".into()),
@@ -133,7 +133,7 @@ const ROLLOUT_ROWS: &[Row] = &[
     },
     Row {
         rule: 1,
-        goes_on: |run| no_pods_made(rolls_out(run, 143, EndedBy::StagingDryRun, Ending::Silent), 1),
+        goes_on: |run| no_pods_made(rolls_out(run, 143, EndedBy::StagingDryRun(1), Ending::Silent), 1),
         stops: |run| no_pods_made(rolls_out(run, 1, EndedBy::Itself, Ending::ProgressDeadline), 1),
         saw: || Observation {
             line: Some("error: x".into()),

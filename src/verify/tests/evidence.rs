@@ -22,7 +22,7 @@ const GONE: &str = "Error from server (NotFound): pods \"dpp-api-1\" not found\n
 
 pub(super) fn sighting(pod: &str, line: &str) -> Sighting {
     let (pod, status, line) = (pod.to_owned(), "Error".to_owned(), line.to_owned());
-    Sighting { pod, status, line, command: step("watch.pods"), seen_at: at(100) }
+    Sighting { pod, status, line, command: step("watch.pods"), n: 1, to: 0, seen_at: at(100) }
 }
 
 pub(super) fn judged(sighting: Sighting, because: &str) -> EventKind {
@@ -63,7 +63,7 @@ fn preflight(folder: &mut Folder) {
 /// The pods while it deploys: one fails and is gone, another one ends as it is deleted.
 pub(super) fn watch(folder: &mut Folder) {
     let rows = format!("{FAILS}\n{GOES}\n{ENDS}\n");
-    let watch = Ran { exit: &[143], by: EndedBy::StagingDryRun, stdout: &rows, ..RAN };
+    let watch = Ran { exit: &[143], by: EndedBy::StagingDryRun(1), stdout: &rows, ..RAN };
     folder.runs("watch.pods", &watch);
     let fails = sighting("dpp-api-1", FAILS);
     folder.events.add(EventKind::PodSeen(fails.clone()));

@@ -70,6 +70,7 @@ impl Folder {
         let (stdout, stderr) = run.runbook.step(&step(id)).unwrap().files();
         let failed = ran.exit.iter().any(|&status| status != 0);
         let outcome = Outcome {
+            n: run.commands.len() as u64 + 1,
             id: step(id),
             started: at(self.events.0.len() as u64 * 100),
             duration_ms: 100,
@@ -142,7 +143,7 @@ impl Folder {
 
     /// Verifies the files as they are now.
     pub(super) fn report(&self) -> Report {
-        verify(&self.root(), &TrustAnchors::default()).unwrap()
+        verified(&self.root(), &TrustAnchors::default())
     }
 }
 
@@ -166,7 +167,9 @@ pub(super) fn intent(run: &RunState, id: StepId, met: &[(&str, &str)]) -> Intent
     let line = row.line(began.with_key).expand(value).unwrap();
     let met = met.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     let (text, reads_key) = (line.to_shell(), line.reads_header());
-    Intent { id, phase: row.phase, effect: row.effect, text, met, reads_key }
+    let n = run.commands.len() as u64 + 1;
+    let (phase, effect) = (row.phase, row.effect);
+    Intent { n, id, phase, effect, text, met, because: None, deadline_ms: 30_000, reads_key }
 }
 
 /// The evidence in a folder, as `verify` takes it.
@@ -185,6 +188,13 @@ pub(super) fn write_journal(root: &Utf8Path, events: &[Event]) {
 pub(super) fn write_manifest(root: &Utf8Path, run: &RunState) {
     let manifest = serde_json::to_string_pretty(&Manifest::of(run, &verdict::judge(run))).unwrap();
     fs_err::write(root.join("manifest.json"), manifest + "\n").unwrap();
+}
+
+/// Verifies a part of a procedure, so the walk is left out: it has its own tests.
+pub(super) fn verified(root: &Utf8Path, anchors: &TrustAnchors<'_>) -> Report {
+    let mut report = verify(root, anchors).unwrap();
+    report.checks.retain(|check| !check.what.starts_with("each of the journal's"));
+    report
 }
 
 /// What was found against the evidence: a check, and what it found.

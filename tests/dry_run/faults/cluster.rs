@@ -132,7 +132,7 @@ fn a_command_that_a_stop_ended_refuses_nothing() {
         _ => None,
     });
     let outcome = ended.unwrap();
-    (outcome.exit, outcome.ended_by) = (vec![143], EndedBy::StagingDryRun);
+    (outcome.exit, outcome.ended_by) = (vec![143], EndedBy::StagingDryRun(1));
     let judgement = verdict::judge(&RunState::of(&events));
     assert_eq!((judgement.verdict, judgement.findings, judgement.exit_code), (Verdict::Stop, vec![], 1));
 }

@@ -42,7 +42,10 @@ fn an_interrupted_run_says_so_and_leaves_no_child() {
             (&manifest["verdict"], &manifest["exit_code"], &manifest["incomplete"]),
             (&json!("incomplete"), &json!(128 + number), &json!(format!("ended by signal {number}")))
         );
-        assert_eq!(command(&manifest, "rollout.api")["ended_by"], "staging-dry-run");
+        assert!(
+            command(&manifest, "rollout.api")["ended_by"]["staging-dry-run"].is_u64(),
+            "it names the signal's event"
+        );
         assert_eq!((&manifest["stop"], ran.stdout.lines().count()), (&Value::Null, 4), "{}", ran.stdout);
         assert!(!ran.evidence().join("dump_logs").exists(), "it is no STOP");
     }
@@ -74,7 +77,8 @@ fn ctrl_c_at_a_terminal_reaches_the_children_once() {
     let said = read(&ran, "deploy/stdout.log");
     assert!(said.ends_with("waiting\ngot TERM\n"), "{said}");
     let rollout = command(&ran.manifest(), "rollout.api");
-    assert_eq!((&rollout["exit"], &rollout["ended_by"]), (&json!([7]), &json!("staging-dry-run")));
+    assert_eq!(rollout["exit"], json!([7]));
+    assert!(rollout["ended_by"]["staging-dry-run"].is_u64(), "{rollout}");
 }
 
 #[test]

@@ -125,7 +125,7 @@ impl Rerun<'_> {
     fn statuses(&self) -> String {
         let Some(outcome) = &self.command.outcome else { return UNKNOWN.to_owned() };
         match outcome.ended_by {
-            EndedBy::StagingDryRun if !self.waits() => UNKNOWN.to_owned(),
+            EndedBy::StagingDryRun(_) if !self.waits() => UNKNOWN.to_owned(),
             by if by.is_our_doing() => "124".to_owned(),
             _ => outcome.exit.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         }
@@ -143,7 +143,7 @@ pub fn entries(run: &RunState, phase: Phase) -> Vec<Rerun<'_>> {
     let mut named = BTreeMap::<&StepId, u32>::new();
     for command in run.in_runbook_order().into_iter().filter(|command| command.intent.phase == phase) {
         let intent = &command.intent;
-        if let Some(same) = entries.iter_mut().find(|entry| entry.command.intent == *intent) {
+        if let Some(same) = entries.iter_mut().find(|entry| entry.command.intent.is_same_command(intent)) {
             same.times += 1;
             same.command = command;
             continue;
@@ -193,7 +193,7 @@ fn how_it_went(outcome: Option<&Outcome>, times: u32) -> String {
     let by = match outcome.ended_by {
         EndedBy::Itself => "",
         EndedBy::Deadline => ", then ended at its deadline",
-        EndedBy::StagingDryRun => ", then ended by staging-dry-run",
+        EndedBy::StagingDryRun(_) => ", then ended by staging-dry-run",
         EndedBy::AskedForTerminal => ", then ended because it asked for the terminal",
         EndedBy::HeldPipes => ", and left a process running",
         EndedBy::OutputNotKept => ", then ended because its output could not be stored",
