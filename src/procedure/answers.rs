@@ -127,13 +127,11 @@ impl Procedure {
                 }
                 _ => Ok(None),
             },
-            (Due::Ends { left, all }, EventKind::CommandEnded(outcome))
-                if left.first() == Some(&outcome.n) =>
-            {
+            (Due::Ends { left, all }, EventKind::CommandEnded(outcome)) if self.is_next(left, outcome.n) => {
                 let rows = self.ends(outcome, at, kept)?;
                 Ok(Some(Of { rows, ..after_end(lane, left, all, outcome, at) }))
             }
-            (Due::Ends { left, .. }, EventKind::PodSeen(sighting)) if left.first() == Some(&sighting.n) => {
+            (Due::Ends { left, .. }, EventKind::PodSeen(sighting)) if self.is_next(left, sighting.n) => {
                 self.sees(lane, due, event.seq, sighting, kept).map(Some)
             }
             _ => Ok(None),

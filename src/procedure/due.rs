@@ -1,4 +1,4 @@
-//! What a run has to do next: the words of the [table](super::table).
+//! What a run has to do next: the words of the table (`table.rs`).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;

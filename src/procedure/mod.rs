@@ -4,7 +4,7 @@
 //! [`Procedure::fold`] accepts an event only if it was due. `run` does what is due.
 //!
 //! Things that are due stand in lanes, one after the other in each: the steps of the runbook, the watch, and
-//! the lists beside it. The [table](table) says what they are.
+//! the lists beside it. The table (`table.rs`) says what they are.
 //!
 //! Invariants: there is no I/O, no clock and no thread here. Decisions depend on the moments of events and on
 //! recorded output ([`RecordedOutput`]), so whoever reads the journal again decides the same. Nothing that changes the
@@ -219,7 +219,13 @@ impl Procedure {
     /// Returns whether a sighting or the end of this command may be recorded now, and not first the conclusion
     /// about an earlier sighting.
     pub fn waits_for(&self, n: u64) -> bool {
-        self.due().any(|due| matches!(due, Due::Ends { left, .. } if left.first() == Some(&n)))
+        self.due().any(|due| matches!(due, Due::Ends { left, .. } if self.is_next(left, n)))
+    }
+
+    /// Returns whether the end of this command comes next: the first of them, or any of them in a run that failed,
+    /// since the end of the first one may never come.
+    fn is_next(&self, left: &[u64], n: u64) -> bool {
+        left.first() == Some(&n) || self.failed.is_some() && left.contains(&n)
     }
 
     /// Returns the event because of which a command has to end early; `None` if it may go on.

@@ -19,7 +19,8 @@ pub(super) const AGAIN_MS: u64 = 200;
 /// The longest wait, before the first change, for the watch to show the pods that exist, in ms.
 pub const FIRST_SIGHT_MS: u64 = 5000;
 
-/// The commands that print rows of pods; each has its own [`Rows`], since their rows have no order among them.
+/// The commands that print rows of pods; each is read by itself, since their rows have no order among
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// `watch.pods`.

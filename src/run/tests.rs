@@ -50,15 +50,18 @@ fn broken(ran: &Ran) -> Option<String> {
     if took > LONGEST_MS {
         return Some(format!("it took {took} ms"));
     }
-    if let Some(change) = change_after_the_end(&ran.journal) {
-        return Some(change);
-    }
     let told = verdict::judge(&RunState::of(&ran.journal)).verdict;
     if ran.recorded && told != verdict {
         return Some(format!("it ended as {verdict:?}, and its journal says {told:?}"));
     }
     let mut again = Procedure::default();
-    for event in &ran.journal {
+    for (event, before) in ran.journal.iter().zip(0..) {
+        if let EventKind::CommandStarts(intent) = &event.kind
+            && intent.effect == Effect::Changes
+            && let Some(why) = no_change_now(again.state(), &ran.journal[..before])
+        {
+            return Some(format!("{} starts though {why}", intent.id));
+        }
         if let Err(departure) = again.fold(event, &ran.world) {
             return Some(format!("its journal departs: {departure}"));
         }
@@ -82,22 +85,15 @@ fn broken(ran: &Ran) -> Option<String> {
     }
 }
 
-/// Returns the start of a change after something that must have ended the run.
-fn change_after_the_end(journal: &[Event]) -> Option<String> {
-    let mut over = None;
-    for event in journal {
-        match &event.kind {
-            EventKind::Signal { .. } | EventKind::Failed { .. } => over = Some(event.seq),
-            EventKind::PodJudged { conclusion, .. } if conclusion.stops() => over = Some(event.seq),
-            EventKind::CommandStarts(intent) if intent.effect == Effect::Changes => {
-                if let Some(seq) = over {
-                    return Some(format!("{} starts after event {seq}", intent.id));
-                }
-            }
-            _ => {}
-        }
+/// Returns why a change must not start now: a guard refuses, a stop rule fired, a signal came, or the run failed.
+fn no_change_now(state: &RunState, journal: &[Event]) -> Option<String> {
+    let is_end = |event: &&Event| matches!(event.kind, EventKind::Signal { .. } | EventKind::Failed { .. });
+    if let Some(end) = journal.iter().find(is_end) {
+        return Some(format!("event {} ended the run", end.seq));
     }
-    None
+    let judgement = verdict::judge(state);
+    let refused = judgement.findings.first().map(|finding| format!("{} refuses", finding.guard));
+    refused.or(judgement.stop.map(|stop| format!("stop rule {} fired", stop.rule)))
 }
 
 fn number(name: &str) -> Option<u64> {
