@@ -66,7 +66,8 @@ impl Procedure {
             EventKind::Signal { .. } if self.signal.is_none() && self.seq >= 2 && !self.is_done() => {
                 return Ok(Answer(None));
             }
-            EventKind::Failed { .. } if self.failed.is_none() && self.seq >= 1 && !self.is_done() => {
+            // The last files may fail after the last event.
+            EventKind::Failed { .. } if self.failed.is_none() && self.seq >= 1 => {
                 return Ok(Answer(None));
             }
             _ => {}

@@ -14,7 +14,7 @@ impl Procedure {
         for lane in &mut self.lanes {
             lane.due.retain(|due| matches!(due, Due::Ends { .. }));
         }
-        if self.closing {
+        if self.closing && self.state().ended.is_none() {
             let last = table::last(&self.state, self.scope() == Scope::Whole, self.interrupts());
             self.lanes[STEPS].due.extend(last);
         }

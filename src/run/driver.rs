@@ -166,7 +166,10 @@ impl<W: World> Driver<W> {
                     let report = self.world.receive(self.wakes_at());
                     self.take(report);
                 }
-                Err(error) if self.failed => return Err(error),
+                // What is under way has to end before the run does.
+                Err(error) if self.failed && self.running.is_empty() && self.waiting.is_empty() => {
+                    return Err(error);
+                }
                 Err(error) => self.fail(&error),
             }
         }
@@ -376,13 +379,15 @@ impl<W: World> Driver<W> {
         Ok(())
     }
 
-    /// Records that the run failed, and ends what is under way.
+    /// Records that the run failed, and ends what is under way. Only the first failure is recorded.
     ///
     /// The event is added to the state even if it can't be written: a run whose evidence is incomplete must be
     /// judged as incomplete.
     pub(super) fn fail(&mut self, error: &Error) {
-        self.failed = true;
         self.world.release_reserve();
+        if std::mem::replace(&mut self.failed, true) {
+            return;
+        }
         let kind = EventKind::Failed { error: error.to_string() };
         let event = Event { seq: self.procedure.seq() + 1, at: self.world.now(), kind };
         let Ok(event) = self.world.redacted(event) else { return };

@@ -39,7 +39,7 @@ const NOT_COMPARED: [(&str, &str); 11] = [
 const BY_TIME: &str = "Waiting for deployment ";
 
 /// Commands that run as often as there was time for.
-const OFTEN: [&str; 2] = ["watch.pods", "list.pods"];
+const OFTEN: [&str; 3] = ["watch.pods", "list.pods", "list.last"];
 
 /// Everything about a run that must not depend on the cluster, as lines.
 pub(super) fn essence<C: Cluster>(ran: &Ran<C>, but: &[&str]) -> String {
@@ -91,9 +91,12 @@ fn commands(manifest: &Value, but: &[&str]) -> Vec<String> {
         .filter(|command| !is_of(&id(command), but) && !OFTEN.contains(&id(command).as_str()))
         .map(|command| {
             let printed = |stream: &str| if command[stream].is_null() { "nothing" } else { "something" };
-            let fields =
-                ["id", "phase", "effect", "text", "exit", "ended_by"].map(|field| command[field].to_string());
-            format!("command {} stdout {} stderr {}", fields.join(" "), printed("stdout"), printed("stderr"))
+            let fields = ["id", "phase", "effect", "text", "exit"].map(|field| command[field].to_string());
+            // Which event ended it has another number in each run.
+            let by = command["ended_by"].as_object().and_then(|by| by.keys().next().cloned());
+            let by = by.unwrap_or_else(|| command["ended_by"].to_string());
+            let (stdout, stderr) = (printed("stdout"), printed("stderr"));
+            format!("command {} ended by {by} stdout {stdout} stderr {stderr}", fields.join(" "))
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 /// What differs from run to run, and nothing else.
-pub(super) const FILTERS: [(&str, &str); 12] = [
+pub(super) const FILTERS: [(&str, &str); 15] = [
     // Moments: RFC 3339, as `kubectl describe` prints them, and a clock.
     (
         r"\b2\d{3}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| KST)|\b\w{3}, \d\d \w{3} 2\d{3} \d\d:\d\d:\d\d \+0000|\b\d\d:\d\d:\d\d\.\d{3}\b",
@@ -27,6 +27,10 @@ pub(super) const FILTERS: [(&str, &str); 12] = [
         r#"((?:smoke/out/[a-z0-9.]+\.err|preflight/out/(?:version\.[a-z]+|server)\.(?:out|err))",\s*"from": ?)\d+(,\s*"to": ?)\d+"#,
         "$1<from>$2<to>",
     ),
+    // Numbers of commands and events after a list of the pods, which a slow run has more of; and the place of a row.
+    (r#"("n": ?)\d+"#, "$1<n>"),
+    (r#"("(?:staging-dry-run|because)": ?)\d+"#, "$1<seq>"),
+    (r#"("to": ?)\d+(,\s*"seen_at")"#, "$1<to>$2"),
     // The machine.
     (r"127\.0\.0\.1:\d+", "<loopback>"),
     (r"/[^ :\x22]*/team's staging [A-Za-z0-9]+", "<folder>"),
@@ -41,16 +45,16 @@ pub(super) const FILTERS: [(&str, &str); 12] = [
 /// The list of pods beside the watch is there only if a run took 10 s: its events, its block of `cmd.txt`, its entry of
 /// the manifest, its files wherever they are named.
 pub(super) const LISTING: [(&str, &str); 5] = [
-    (r#"(?m)^\{[^\n]*"id":"list\.pods"[^\n]*\n"#, ""),
-    (r"(?s)# list\.pods .*?\nfi; saw [^\n]*\n\n", ""),
-    (r#"(?s)    \{\n      "id": "list\.pods",.*?\n    \},\n"#, ""),
-    (r#""deploy/out/list\.pods\.(?:out|err)",\s*"#, ""),
-    (r"(?m)^[0-9a-f]{64}  deploy/out/list\.pods\.(?:out|err)\n", ""),
+    (r#"(?m)^\{[^\n]*"id":"list\.(?:pods|last)"[^\n]*\n"#, ""),
+    (r"(?s)# list\.(?:pods|last) .*?\nfi; saw [^\n]*\n\n", ""),
+    (r#"(?s)    \{\n      "id": "list\.(?:pods|last)",.*?\n    \},\n"#, ""),
+    (r#""deploy/out/list\.(?:pods|last)\.(?:out|err)",\s*"#, ""),
+    (r"(?m)^[0-9a-f]{64}  deploy/out/list\.(?:pods|last)\.(?:out|err)\n", ""),
 ];
 
 /// Whether a file is one of that list.
 pub(super) fn is_of_the_listing(file: &str) -> bool {
-    file.starts_with("deploy/out/list.pods.")
+    file.starts_with("deploy/out/list.pods.") || file.starts_with("deploy/out/list.last.")
 }
 
 /// A text with what differs from run to run hidden.

@@ -209,7 +209,7 @@ fn no_filter_hides_a_status_a_count_a_file_name_or_a_verdict() {
         r#""path": "/readyz""#,
         r#""exit": [0, 1, 124, 137]"#,
         "exit 1",
-        r#""ended_by": {"staging-dry-run": 102}"#,
+        r#""ended_by": "deadline""#,
         r#""http_status": "503""#,
         r#""http_code":503,"#,
         "HTTP/1.1 503 Service Unavailable",
