@@ -32,7 +32,7 @@ pub(super) fn end(mut driver: Driver<RealWorld<'_, '_>>, result: Result<(), Erro
     }
     match unsigned {
         Some(error) => {
-            report::fail(&format!("the evidence is kept, and not signed: {error}"));
+            print_failure(equipment, &format!("the evidence is complete but not signed: {error}"));
             4
         }
         None => judgement.exit_code,
