@@ -283,6 +283,11 @@ impl RunState {
         }
     }
 
+    /// Returns the command with this number.
+    pub fn command(&self, n: u64) -> Option<&CommandRecord> {
+        self.commands.get(place(n)?)
+    }
+
     /// Returns the last outcome of a command; `None` if the command did not run or its outcome is unknown.
     pub fn outcome(&self, id: &StepId) -> Option<&Outcome> {
         self.commands.iter().rev().find(|command| command.intent.id == *id)?.outcome.as_ref()
@@ -306,11 +311,14 @@ impl RunState {
     }
 
     fn end_command(&mut self, outcome: Outcome) {
-        // Commands are numbered from 1 in the order of their starts.
-        let place = usize::try_from(outcome.n).ok().and_then(|n| n.checked_sub(1));
-        let command = place.and_then(|place| self.commands.get_mut(place));
+        let command = place(outcome.n).and_then(|place| self.commands.get_mut(place));
         if let Some(command) = command.filter(|command| command.intent.id == outcome.id) {
             command.outcome = Some(outcome);
         }
     }
+}
+
+/// Returns the place of a command among all: they are numbered from 1 in the order of their starts.
+fn place(n: u64) -> Option<usize> {
+    usize::try_from(n).ok()?.checked_sub(1)
 }

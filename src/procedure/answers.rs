@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
+use super::commands::{is_of, is_possible};
 use super::due::{Due, NextCommand};
 use super::pods::{self, FIRST_SIGHT_MS, Rows, Source};
 use super::{LISTS, Open, Procedure, RecordedOutput, STEPS, WATCH};
 use crate::events::{EndedBy, Event, EventKind, Intent, Outcome, Sighting};
 use crate::moment::{Moment, go_duration, millis};
-use crate::runbook::{Step, StepId};
-use crate::verdict;
+use crate::runbook::StepId;
 
 /// The precision of the journal's moments, in ms: each is cut to a millisecond.
 const PRECISION_MS: u64 = 2;
@@ -183,8 +183,9 @@ impl Procedure {
         if intent.n != self.next_command() {
             return Err(format!("the next command has the number {}, not {}", self.next_command(), intent.n));
         }
-        let step = step_of(run, intent)
-            .ok_or_else(|| format!("{} is not a command of the runbook: {}", intent.id, intent.text))?;
+        let step = run.runbook.step(&intent.id).filter(|step| is_of(step, intent, began));
+        let step =
+            step.ok_or_else(|| format!("{} is not a command of the runbook: {}", intent.id, intent.text))?;
         if intent.met != command.met || intent.because != command.because {
             return Err(format!("{} is about {:?}, not {:?}", intent.id, command.met, intent.met));
         }
@@ -211,7 +212,8 @@ impl Procedure {
             return Err(format!("command {} is {}, not {}", outcome.n, open.id, outcome.id));
         }
         let step = self.state().runbook.step(&outcome.id).ok_or("the runbook has no such step")?;
-        is_possible(step, self.state().with_key(), outcome)?;
+        let (_, began) = self.state().began.as_ref().ok_or("the run has not begun")?;
+        is_possible(step, began, outcome)?;
         let ended = outcome.started.after_millis(outcome.duration_ms);
         if outcome.started.after_millis(PRECISION_MS) < open.at || at.after_millis(PRECISION_MS) < ended {
             return Err(format!("{}: its time is not between its two events", outcome.id));
@@ -261,34 +263,4 @@ fn after_start(left: &VecDeque<NextCommand>, begun: &[u64], n: u64) -> Due {
     let left: VecDeque<NextCommand> = left.iter().skip(1).cloned().collect();
     let begun: Vec<u64> = begun.iter().copied().chain([n]).collect();
     if left.is_empty() { Due::Ends { left: begun.clone(), all: begun } } else { Due::Starts { left, begun } }
-}
-
-/// Returns the step of a recorded command; `None` if it is not a command of the run's runbook.
-fn step_of<'r>(run: &'r crate::run_state::RunState, intent: &Intent) -> Option<&'r Step> {
-    let (_, began) = run.began.as_ref()?;
-    let step = run.runbook.step(&intent.id)?;
-    let value = |name: &str| intent.met.get(name).cloned().or_else(|| verdict::variable(began, name));
-    let line = step.line(began.with_key).expand(value).ok()?;
-    // The text is exact: it has no redirection, no comment and no other spelling besides the command.
-    let is_it = line.to_shell() == intent.text
-        && line.reads_header() == intent.reads_key
-        && step.phase == intent.phase
-        && step.effect == intent.effect;
-    is_it.then_some(step)
-}
-
-/// Checks that the recorded end of a command is possible.
-fn is_possible(step: &Step, with_key: bool, outcome: &Outcome) -> Result<(), String> {
-    let (stdout, stderr) = step.files();
-    let out = outcome.stdout.as_ref().is_none_or(|range| Some(&range.file) == stdout.as_ref());
-    let err = outcome.stderr.as_ref().is_none_or(|range| range.file == stderr);
-    if !out || !err {
-        return Err(format!("{}: its output is not in its file", step.id));
-    }
-    let stages = step.line(with_key).stages.len();
-    // A command that was ended before it started has no exit code.
-    if outcome.exit.len() == stages || outcome.exit.is_empty() && outcome.ended_by.is_our_doing() {
-        return Ok(());
-    }
-    Err(format!("{}: it has {} exit codes, but {stages} stages", step.id, outcome.exit.len()))
 }

@@ -11,6 +11,7 @@
 //! cluster is due after a guard has refused, a stop rule has fired, a signal has come or the run has failed.
 
 mod answers;
+mod commands;
 mod due;
 mod dump;
 mod health;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
 
+pub use commands::{is_of, is_possible};
 pub use due::{Due, NextCommand};
 pub use pods::{FIRST_SIGHT_MS, Source};
 pub use table::SIGNING_PROGRAMS;
@@ -370,9 +372,9 @@ impl Procedure {
 
 /// Returns the outcome of the command with this number.
 fn outcome_of(run: &RunState, n: u64) -> Result<&Outcome, String> {
-    let place = usize::try_from(n).ok().and_then(|n| n.checked_sub(1));
-    let command = place.and_then(|place| run.commands.get(place));
-    command.and_then(|command| command.outcome.as_ref()).ok_or_else(|| format!("command {n} did not end"))
+    run.command(n)
+        .and_then(|command| command.outcome.as_ref())
+        .ok_or_else(|| format!("command {n} did not end"))
 }
 
 /// Returns whether an event can't change the judgement.

@@ -49,7 +49,7 @@ pub(super) trait World: RecordedOutput {
     fn receive(&mut self, until: Option<Moment>) -> Option<Message>;
 
     /// Reads a manifest, and stores it if it may be stored.
-    fn manifest(&mut self, file: &str, run: &RunState) -> Result<ManifestFile, Error>;
+    fn manifest(&mut self, file: &str) -> Result<ManifestFile, Error>;
 
     /// Begins to identify the programs, which is reported as [`Message::Tools`].
     fn find_tools(&mut self);
@@ -198,9 +198,7 @@ impl<W: World> Driver<W> {
     fn does(&mut self, due: Due) -> Result<bool, Error> {
         let kind = match due {
             Due::Starts { left, .. } => return self.start(&left),
-            Due::Manifest(file) => {
-                EventKind::ManifestRead(self.world.manifest(&file, self.procedure.state())?)
-            }
+            Due::Manifest(file) => EventKind::ManifestRead(self.world.manifest(&file)?),
             Due::Tools(_) => match self.tools.as_mut().and_then(VecDeque::pop_front) {
                 Some(tool) => EventKind::ToolFound(tool),
                 None => return Ok(false),

@@ -117,7 +117,7 @@ pub fn run(job: Job, host: &HostEnvironment) -> Result<u8, StartError> {
             journal,
             screen,
             began: Some(began),
-            reserve: Some(reserve).flatten(),
+            reserve,
         };
         let mut driver = Driver::new(world);
         driver.begin()?;

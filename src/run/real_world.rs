@@ -133,7 +133,7 @@ impl World for RealWorld<'_, '_> {
         }
     }
 
-    fn manifest(&mut self, file: &str, _: &RunState) -> Result<ManifestFile, Error> {
+    fn manifest(&mut self, file: &str) -> Result<ManifestFile, Error> {
         let (job, tree) = (&self.equipment.job, &self.equipment.tree);
         let found_at = job.manifests.join(file.trim_start_matches("k8s/"));
         let (bytes, unreadable) = match fs_err::read(&found_at) {

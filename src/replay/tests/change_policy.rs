@@ -1,9 +1,9 @@
 //! What is allowed, by what the commands before have shown.
 
 use super::super::change_policy::ChangePolicy;
-use crate::events::{Effect, EndedBy, EventKind, Outcome};
+use crate::events::{Effect, EventKind, Outcome};
 use crate::facts::dry_run::Landing;
-use crate::fixture::{at, events, runbook, step};
+use crate::fixture::{self, events, runbook, step};
 use crate::run_state::RunState;
 
 /// Something that a command has shown.
@@ -33,19 +33,7 @@ fn run() -> RunState {
 }
 
 fn outcome(id: &str, exit: i32) -> Outcome {
-    Outcome {
-        n: 1,
-        id: step(id),
-        started: at(0),
-        duration_ms: 1,
-        exit: vec![exit],
-        ended_by: EndedBy::Itself,
-        note: None,
-        stdout: None,
-        stderr: None,
-        first_error: None,
-        redactions: Vec::new(),
-    }
+    fixture::outcome(id, &[exit])
 }
 
 fn learn(policy: &mut ChangePolicy<'_>, shown: &Shown) {

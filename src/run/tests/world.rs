@@ -397,7 +397,7 @@ impl Outside for World {
         report
     }
 
-    fn manifest(&mut self, file: &str, _: &RunState) -> Result<ManifestFile, Error> {
+    fn manifest(&mut self, file: &str) -> Result<ManifestFile, Error> {
         Ok(self.recorded.manifests[file].clone())
     }
 
