@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::events::ManifestFile;
+use crate::events::{ManifestFile, Outcome};
 use crate::run_state::RunState;
 use crate::runbook::StepId;
 
@@ -212,15 +212,19 @@ fn not_permitted(run: &RunState) -> Vec<(String, String)> {
     });
     let answers = run.permissions.iter().filter(|answer| answer.granted != Some(true)).map(|answer| {
         let what = &answer.question;
-        let found = match answer.granted {
-            None => {
-                let by_us = run.outcome(&answer.id).and_then(|outcome| outcome.ended_by.says());
-                let why = by_us.unwrap_or("it printed neither yes nor no");
-                format!("kubectl auth can-i {what}: {why}, needed for {}", answer.needed_for)
-            }
-            _ => format!("{user} may not {what}, needed for {}", answer.needed_for),
-        };
-        (found, format!("ask the cluster's administrator for it; check with: kubectl auth can-i {what}"))
+        let needed = &answer.needed_for;
+        if answer.granted.is_some() {
+            return (
+                format!("{user} may not {what}, needed for {needed}"),
+                format!("ask the cluster's administrator for it; check with: kubectl auth can-i {what}"),
+            );
+        }
+        let no_word = "it printed neither yes nor no";
+        let why = run.outcome(&answer.id).map_or(no_word.to_owned(), |outcome| said(outcome, no_word));
+        (
+            format!("kubectl auth can-i {what}: {why}, needed for {needed}"),
+            format!("ask by hand, and run again once it answers: kubectl auth can-i {what}"),
+        )
     });
     uids.into_iter().chain(answers).collect()
 }
@@ -380,15 +384,17 @@ fn failed(
     run.outcome(id)
         // If a command was ended because a stop rule fired, its outcome does not answer the query.
         .filter(|outcome| !outcome.succeeded() && !outcome.ended_by.is_cancelled())
-        .map(|outcome| {
-            let said = match (outcome.ended_by.says(), outcome.first_error.as_deref()) {
-                (Some(by_us), Some(said)) => format!("{by_us}; its error was: {said}"),
-                (by_us, said) => by_us.or(said).unwrap_or("it printed no error").to_owned(),
-            };
-            finding(run, &said)
-        })
+        .map(|outcome| finding(run, &said(outcome, "it printed no error")))
         .into_iter()
         .collect()
+}
+
+/// Why a command gave no answer: that we ended it, its first error, or else the given words.
+fn said(outcome: &Outcome, otherwise: &str) -> String {
+    match (outcome.ended_by.says(), outcome.first_error.as_deref()) {
+        (Some(by_us), Some(said)) => format!("{by_us}; its error was: {said}"),
+        (by_us, said) => by_us.or(said).unwrap_or(otherwise).to_owned(),
+    }
 }
 
 fn target(run: &RunState, field: impl Fn(&crate::events::Target) -> &String) -> &str {

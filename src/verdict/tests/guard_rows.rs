@@ -57,6 +57,8 @@ const BY_HAND: &str = "try it by hand, and log in first if it asks you to: kubec
 const CAN_I: &str =
     "ask the cluster's administrator for it; check with: kubectl auth can-i get pods -n dpp-staging";
 const MANIFESTS: &str = "give the directory of the manifests: --manifests DIR (default k8s)";
+const ASK_BY_HAND: &str =
+    "ask by hand, and run again once it answers: kubectl auth can-i get pods -n dpp-staging";
 const MOVE_IT: &str =
     "move it to a file the run does not apply, or give --keep-secrets to keep its bytes as evidence";
 const SECRET_REF: &str = "have the pod read it from a Secret of the cluster: env.valueFrom.secretKeyRef";
@@ -137,14 +139,21 @@ const TOOLS_AND_ACCESS: &[Row] = &[
         passes: |run| asked(run, Some(true)),
         refused: |run| asked(run, None),
         found: "kubectl auth can-i get pods -n dpp-staging: it printed neither yes nor no, needed for stop rule 2",
-        next: CAN_I,
+        next: ASK_BY_HAND,
+    },
+    Row {
+        guard: "guard-permissions",
+        passes: |run| asked(run.fails("can-i.get-pods", "Warning: no such resource type"), Some(true)),
+        refused: |run| asked(run.fails("can-i.get-pods", "error: dial tcp: refused"), None),
+        found: "kubectl auth can-i get pods -n dpp-staging: error: dial tcp: refused, needed for stop rule 2",
+        next: ASK_BY_HAND,
     },
     Row {
         guard: "guard-permissions",
         passes: |run| asked(run.ended_by("can-i.get-pods", EndedBy::Deadline, None), Some(true)),
         refused: |run| asked(run.ended_by("can-i.get-pods", EndedBy::Deadline, None), None),
         found: "kubectl auth can-i get pods -n dpp-staging: it gave no answer in time and was ended, needed for stop rule 2",
-        next: CAN_I,
+        next: ASK_BY_HAND,
     },
 ];
 
