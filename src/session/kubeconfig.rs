@@ -2,9 +2,10 @@
 //! written.
 
 use std::ffi::{OsStr, OsString};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::Error;
 
@@ -27,7 +28,7 @@ pub struct Kubeconfig {
     /// The value of `KUBECONFIG`: the overlay, then the user's files.
     pub list: OsString,
     /// A directory with mode 0700 that is removed with the run.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Kubeconfig {
@@ -53,18 +54,47 @@ impl Kubeconfig {
             what: "KUBECONFIG or TMPDIR",
             cause: "a path in KUBECONFIG can't contain a colon".to_owned(),
         })?;
-        let kubeconfig = Self { overlay, list, _folder: own };
+        let kubeconfig = Self { overlay, list, folder: own };
         // Newer versions of kubectl print a warning if a file of the list does not exist.
         kubeconfig.write("apiVersion: v1\nkind: Config\n")?;
         Ok(kubeconfig)
     }
 
-    /// Writes the overlay.
+    /// Writes the overlay in place of the one before, at once: a command that reads it meanwhile gets one of
+    /// them whole.
     ///
     /// # Errors
     /// When it can't be written.
     pub fn write(&self, text: &str) -> Result<(), Error> {
-        fs_err::write(Path::new(&self.overlay), text)
+        self.replace(text)
             .map_err(|cause| Error::Setup { what: "the run's kubeconfig", cause: cause.to_string() })
+    }
+
+    fn replace(&self, text: &str) -> io::Result<()> {
+        let mut new = NamedTempFile::new_in(self.folder.path())?;
+        new.write_all(text.as_bytes())?;
+        new.persist(&self.overlay)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_reads_the_overlay_while_it_is_written_gets_one_of_the_two_whole() {
+        let kubeconfig = Kubeconfig::new(None, None, Path::new("/")).unwrap();
+        kubeconfig.write("the first").unwrap();
+        let mut reader = fs_err::File::open(&kubeconfig.overlay).unwrap();
+        kubeconfig.write("the second, which is longer").unwrap();
+        let mut read = String::new();
+        reader.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "the first");
+        assert_eq!(fs_err::read_to_string(&kubeconfig.overlay).unwrap(), "the second, which is longer");
+        let left = fs_err::read_dir(kubeconfig.folder.path()).unwrap().count();
+        assert_eq!(left, 1, "a file was left beside the overlay");
     }
 }
