@@ -3,6 +3,8 @@
 //! The manifest follows from the journal alone: it is built from [`RunState`] and the judgement, and from
 //! nothing else. `verify` therefore builds it again and compares.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 use crate::events::{
@@ -233,6 +235,14 @@ impl Manifest {
     pub fn fold<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
         let run = RunState::of(events);
         Self::of(&run, &verdict::judge(&run))
+    }
+
+    /// Renders `manifest.json` of a run state.
+    ///
+    /// # Errors
+    /// When a value can't be written as JSON.
+    pub fn text(run: &RunState) -> io::Result<String> {
+        Ok(serde_json::to_string_pretty(&Self::of(run, &verdict::judge(run)))? + "\n")
     }
 
     /// Builds the manifest from a run state and its judgement.

@@ -1,8 +1,9 @@
-//! Plans a run: lists every command of the runbook, with the known inputs filled in.
+//! Plans a run: lists every command of the procedure, in its order, with the known inputs filled in.
 //!
 //! Planning starts no command and writes no file.
 
-use crate::events::Target;
+use crate::events::{Scope, Target};
+use crate::procedure;
 use crate::runbook::{Runbook, Step};
 use crate::verdict;
 
@@ -15,7 +16,7 @@ pub struct PlannedCommand {
     pub text: String,
 }
 
-/// Returns every command that a run would start, in the order of the runbook.
+/// Returns every command that a run would or might start, in the order in which they are due.
 pub fn plan(runbook: &Runbook, target: Option<&Target>, with_key: bool) -> Vec<PlannedCommand> {
     let value = |name: &str| match name {
         "ROLLOUT_TIMEOUT" => Some(runbook.rollout_timeout.clone()),
@@ -26,5 +27,6 @@ pub fn plan(runbook: &Runbook, target: Option<&Target>, with_key: bool) -> Vec<P
         let text = line.expand(value).map_or_else(|_| line.to_string(), |pipeline| pipeline.to_shell());
         PlannedCommand { step: step.clone(), text }
     };
-    runbook.steps.iter().map(planned).collect()
+    let steps = procedure::steps(runbook, Scope::Whole, true);
+    steps.iter().filter_map(|id| runbook.step(id)).map(planned).collect()
 }

@@ -20,6 +20,21 @@ use crate::facts::context::Context;
 use crate::run_state::RunState;
 use crate::runbook::Phase;
 
+const VERSIONS: &str = "preflight/versions.txt";
+const TARGET: &str = "preflight/target.txt";
+const RESULTS: &str = "smoke/results.json";
+const HTTP_SAMPLES: &str = "smoke/http_samples.log";
+
+/// Returns the paths of all texts that a run may write.
+pub fn paths() -> impl Iterator<Item = String> {
+    let commands = Phase::ALL.into_iter().map(path_of_commands);
+    commands.chain([VERSIONS, TARGET, RESULTS, HTTP_SAMPLES].map(str::to_owned))
+}
+
+fn path_of_commands(phase: Phase) -> String {
+    format!("{}/cmd.txt", phase.folder())
+}
+
 /// Renders every text that a run writes in this state, by its path; `answer` reads the stored answer of a check.
 ///
 /// # Errors
@@ -29,17 +44,17 @@ pub fn of<E>(
     answer: impl Fn(&ByteRange) -> Result<Vec<u8>, E>,
 ) -> Result<BTreeMap<String, String>, E> {
     let overlay = overlay_of(run).unwrap_or_default();
-    let commands = Phase::ALL.into_iter().filter_map(|phase| {
-        Some((format!("{}/cmd.txt", phase.folder()), cmd_txt::render(run, phase, &overlay)?))
-    });
+    let commands = Phase::ALL
+        .into_iter()
+        .filter_map(|phase| Some((path_of_commands(phase), cmd_txt::render(run, phase, &overlay)?)));
     let mut texts: BTreeMap<String, String> = commands.collect();
     if run.steps.iter().any(|(step, _)| *step == 1) {
-        texts.insert("preflight/versions.txt".to_owned(), versions(run));
-        texts.insert("preflight/target.txt".to_owned(), target(run));
+        texts.insert(VERSIONS.to_owned(), versions(run));
+        texts.insert(TARGET.to_owned(), target(run));
     }
     if !run.checks.is_empty() {
-        texts.insert("smoke/results.json".to_owned(), results(run));
-        texts.insert("smoke/http_samples.log".to_owned(), http_samples(run, answer)?);
+        texts.insert(RESULTS.to_owned(), results(run));
+        texts.insert(HTTP_SAMPLES.to_owned(), http_samples(run, answer)?);
     }
     Ok(texts)
 }

@@ -283,6 +283,14 @@ pub struct ManifestFile {
     pub placeholders: Vec<String>,
 }
 
+impl ManifestFile {
+    /// Returns whether its bytes become evidence: it could be read and contains no value to redact, and no Secret
+    /// unless `keep_secrets` is set.
+    pub fn is_kept(&self, keep_secrets: bool) -> bool {
+        self.unreadable.is_none() && self.holds_named.is_empty() && (!self.holds_secret || keep_secrets)
+    }
+}
+
 /// A program that the run uses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tool {

@@ -17,6 +17,17 @@ pub fn answer(stdout: &[u8]) -> Option<bool> {
     }
 }
 
+/// Returns how the exit code of a question that ended by itself contradicts its answer; `None` if it does not.
+///
+/// kubectl exits 0 with a yes and 1 with a no.
+pub fn contradiction(exit: i32, stdout: &[u8]) -> Option<String> {
+    let (word, of_word) = match answer(stdout)? {
+        true => ("yes", 0),
+        false => ("no", 1),
+    };
+    (exit != of_word).then(|| format!("it exited {exit}, and printed {word}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::hostile;
@@ -45,5 +56,20 @@ mod tests {
         hostile::survives("no - reason\n", |bytes| {
             let _ = answer(bytes);
         });
+    }
+
+    #[test]
+    fn an_exit_code_that_contradicts_the_answer_is_found() {
+        for (exit, stdout, expected) in [
+            (0, "yes\n", None),
+            (1, "no\n", None),
+            (1, "no - no opinion\n", None),
+            (1, "", None),
+            (0, "", None),
+            (1, "yes\n", Some("it exited 1, and printed yes")),
+            (0, "no\n", Some("it exited 0, and printed no")),
+        ] {
+            assert_eq!(contradiction(exit, stdout.as_bytes()).as_deref(), expected, "{exit} {stdout}");
+        }
     }
 }

@@ -63,6 +63,25 @@ pub fn ending(exit: i32, stderr: &[u8]) -> Ending {
     }
 }
 
+/// Returns how the exit code of a rollout that ended by itself contradicts what it printed; `None` if it does not.
+///
+/// kubectl prints `deployment "NAME" successfully rolled out` as its last line exactly if it exits 0
+/// (`pkg/cmd/rollout/rollout_status.go`). A rollout that printed nothing at all contradicts nothing.
+pub fn contradiction(exit: i32, stdout: &[u8], stderr: &[u8]) -> Option<String> {
+    let stdout = String::from_utf8_lossy(stdout);
+    let last = stdout.lines().map(str::trim_end).rfind(|line| !line.is_empty());
+    let rolled_out = last.is_some_and(|line| line.ends_with("successfully rolled out"));
+    if exit != 0 {
+        return rolled_out.then(|| format!("it exited {exit}, and printed that it was rolled out"));
+    }
+    if rolled_out {
+        return None;
+    }
+    let error = || stderr::errors(stderr).into_iter().find(|line| known(line).is_some());
+    let printed = last.map(str::to_owned).or_else(error)?;
+    Some(format!("it exited 0, and printed {printed:?}"))
+}
+
 fn known(line: &str) -> Option<Ending> {
     let has = |part: &str| line.contains(part);
     if line.starts_with("error: timed out waiting for the condition") {
@@ -133,11 +152,39 @@ mod tests {
     }
 
     #[test]
+    fn an_exit_code_that_contradicts_the_words_is_found() {
+        let (waits, done) =
+            ("Waiting for 1 of 2 updated replicas...\n", "deployment \"a\" successfully rolled out\n");
+        let both = format!("{waits}{done}");
+        let timed_out = "error: timed out waiting for the condition\n";
+        let found =
+            |exit, stdout: &str, stderr: &str| contradiction(exit, stdout.as_bytes(), stderr.as_bytes());
+        for (exit, stdout, stderr) in [
+            (0, &*both, ""),
+            (0, done, "Warning: old\n"),
+            (1, waits, timed_out),
+            (1, "", timed_out),
+            (0, "", ""),
+            (137, waits, ""),
+        ] {
+            assert_eq!(found(exit, stdout, stderr), None, "{exit} {stdout} {stderr}");
+        }
+        for (exit, stdout, stderr, expected) in [
+            (0, waits, "", "it exited 0, and printed \"Waiting for 1 of 2 updated replicas...\""),
+            (0, "", timed_out, "it exited 0, and printed \"error: timed out waiting for the condition\""),
+            (1, &*both, timed_out, "it exited 1, and printed that it was rolled out"),
+        ] {
+            assert_eq!(found(exit, stdout, stderr).as_deref(), Some(expected), "{exit} {stdout} {stderr}");
+        }
+    }
+
+    #[test]
     fn no_bytes_panic() {
         hostile::survives(
             "error: deployment \"x\" exceeded its progress deadline\nWaiting for x\n",
             |bytes| {
                 drop(ending(1, bytes));
+                drop(contradiction(0, bytes, bytes));
             },
         );
     }

@@ -1,8 +1,9 @@
 //! Whether an event is what was due, and what is due in its place.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::commands::{is_of, is_possible};
+use super::departure::NOT_DUE;
 use super::due::{Due, NextCommand};
 use super::pods::{self, FIRST_SIGHT_MS, Rows, Source};
 use super::{LISTS, Open, Procedure, RecordedOutput, STEPS, WATCH};
@@ -78,7 +79,7 @@ impl Procedure {
                 return Ok(Answer(Some(answer)));
             }
         }
-        Err("it was not due".to_owned())
+        Err(NOT_DUE.to_owned())
     }
 
     /// Returns what follows if the event answers what is due; `None` if it is about something else.
@@ -187,7 +188,12 @@ impl Procedure {
         let step =
             step.ok_or_else(|| format!("{} is not a command of the runbook: {}", intent.id, intent.text))?;
         if intent.met != command.met || intent.because != command.because {
-            return Err(format!("{} is about {:?}, not {:?}", intent.id, command.met, intent.met));
+            return Err(format!(
+                "{} is {}, not {}",
+                intent.id,
+                about(&command.met, command.because),
+                about(&intent.met, intent.because)
+            ));
         }
         let rollout = go_duration(&began.options.rollout_timeout).unwrap_or_default();
         let deadline_ms = millis(step.limit.deadline(rollout));
@@ -239,6 +245,13 @@ impl Procedure {
             EndedBy::StagingDryRun(seq) => fails(format!("event {seq} is no reason for the run to end it")),
         }
     }
+}
+
+/// What a command is about, in words.
+fn about(met: &BTreeMap<String, String>, because: Option<u64>) -> String {
+    let names: Vec<String> = met.iter().map(|(variable, name)| format!("{variable} {name:?}")).collect();
+    let names = if names.is_empty() { "nothing".to_owned() } else { names.join(" and ") };
+    because.map_or_else(|| format!("about {names}"), |seq| format!("about {names} because of event {seq}"))
 }
 
 /// Returns what is due after the end of a command.

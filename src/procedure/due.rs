@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use super::{Procedure, RecordedOutput};
+use super::{Procedure, RecordedOutput, pods};
 use crate::events::{EventKind, Sighting};
 use crate::moment::Moment;
 use crate::runbook::StepId;
@@ -94,7 +94,12 @@ pub enum Due {
     /// The conclusion about a sighting, from the pod that was read last.
     Conclude(Sighting),
     /// What the record decides.
-    Then(Decide),
+    Then {
+        /// The function that decides.
+        decide: Decide,
+        /// The steps that it may ask for.
+        maybe: &'static [StepId],
+    },
     /// A step of the runbook begins.
     StepBegins,
     /// The watch and the lists begin.
@@ -111,6 +116,26 @@ impl Due {
     /// Returns a command that starts and ends.
     pub(super) fn run(id: StepId) -> Self {
         Self::starts([NextCommand::of(id)])
+    }
+
+    /// Returns what the record decides.
+    pub(super) fn then(decide: Decide) -> Self {
+        Self::Then { decide, maybe: &[] }
+    }
+
+    /// Returns what the record decides, with the steps that it may ask for.
+    pub(super) fn then_maybe(decide: Decide, maybe: &'static [StepId]) -> Self {
+        Self::Then { decide, maybe }
+    }
+
+    /// Returns the steps that are due or may be.
+    pub(super) fn steps(&self) -> Vec<StepId> {
+        match self {
+            Self::Starts { left, .. } => left.iter().map(|command| command.id.clone()).collect(),
+            Self::Then { maybe, .. } => maybe.to_vec(),
+            Self::Watch => pods::STEPS.to_vec(),
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn event(kind: EventKind) -> Self {
@@ -153,7 +178,7 @@ impl fmt::Display for Due {
             Self::Judge
             | Self::Facts
             | Self::Conclude(_)
-            | Self::Then(_)
+            | Self::Then { .. }
             | Self::StepBegins
             | Self::Watch
             | Self::Over => write!(f, "nothing"),
@@ -167,7 +192,7 @@ impl fmt::Debug for Due {
     }
 }
 
-fn clipped(text: &str) -> String {
+pub(super) fn clipped(text: &str) -> String {
     match text.char_indices().nth(160) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

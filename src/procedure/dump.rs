@@ -8,6 +8,10 @@ use crate::run_state::RunState;
 use crate::runbook::{Deployment, StepId};
 use crate::verdict;
 
+/// Its steps.
+pub(super) const STEPS: &[StepId] =
+    &[StepId::DumpDescribe, StepId::DumpEvents, StepId::DumpLogs, StepId::DumpPrevious];
+
 /// The maximum number of pods whose logs are recorded: first the failing pods, then one of each Deployment.
 const MOST_PODS: usize = 8;
 
@@ -25,8 +29,8 @@ pub(super) fn dump(run: &RunState) -> Vec<Due> {
         due.extend([Due::run(StepId::ObjectsAfter), Due::Facts]);
     }
     due.push(Due::starts([StepId::DumpDescribe, StepId::DumpEvents].map(NextCommand::of)));
-    due.push(Due::Then(|procedure, _| Ok(logs(procedure.state()))));
-    due.push(Due::Then(|procedure, kept| Ok(vec![Due::Dumped(last_words(procedure, kept)?)])));
+    due.push(Due::then(|procedure, _| Ok(logs(procedure.state()))));
+    due.push(Due::then(|procedure, kept| Ok(vec![Due::Dumped(last_words(procedure, kept)?)])));
     due
 }
 

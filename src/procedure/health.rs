@@ -10,6 +10,9 @@ use crate::runbook::{HealthPath, StepId};
 /// The interval between two requests for a path, in ms.
 const INTERVAL_MS: u64 = 1000;
 
+/// Its steps.
+pub(super) const STEPS: &[StepId] = &[StepId::Gate(HealthPath::Health), StepId::Gate(HealthPath::Readyz)];
+
 /// The requests so far.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
@@ -37,7 +40,7 @@ fn request(procedure: &mut Procedure, not_before: Option<Moment>) -> Vec<Due> {
     procedure.gate.asks += 1;
     let command = |path: &HealthPath| NextCommand { not_before, ..NextCommand::of(StepId::Gate(*path)) };
     let commands: Vec<NextCommand> = procedure.gate.pending.iter().map(command).collect();
-    vec![Due::starts(commands), Due::Judge, Due::Then(answered)]
+    vec![Due::starts(commands), Due::Judge, Due::then(answered)]
 }
 
 /// Decides by the answers: a path is settled by 200 or by the end of its time; the others are requested again.

@@ -12,21 +12,24 @@
 
 mod answers;
 mod commands;
+mod departure;
 mod due;
 mod dump;
 mod health;
 mod pods;
 mod settle;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
 use std::io;
 
 pub use commands::{is_of, is_possible};
+pub use departure::Departure;
 pub use due::{Due, NextCommand};
 pub use pods::{FIRST_SIGHT_MS, Source};
-pub use table::SIGNING_PROGRAMS;
+pub use table::{SIGNING_PROGRAMS, steps};
 
 use crate::events::{ByteRange, Event, EventKind, Outcome, Scope, Sighting};
 use crate::moment::Moment;
@@ -44,24 +47,6 @@ pub trait RecordedOutput {
     /// # Errors
     /// When the bytes can't be read.
     fn read(&self, range: Option<&ByteRange>) -> io::Result<Vec<u8>>;
-}
-
-/// An event that was not due.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Departure {
-    /// The number of the event.
-    pub seq: u64,
-    /// Why it is not accepted.
-    pub why: String,
-    /// What was due instead.
-    pub due: Vec<String>,
-}
-
-impl fmt::Display for Departure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let due = if self.due.is_empty() { "nothing".to_owned() } else { self.due.join(", or ") };
-        write!(f, "line {}: {}; what was due: {due}", self.seq, self.why)
-    }
 }
 
 /// The lane of the runbook's steps.
@@ -264,11 +249,7 @@ impl Procedure {
     /// # Errors
     /// When the event is not due.
     pub fn check(&self, event: &Event, kept: &dyn RecordedOutput) -> Result<Answer, Departure> {
-        self.answer(event, kept).map_err(|why| Departure {
-            seq: event.seq,
-            why,
-            due: self.due().map(ToString::to_string).collect(),
-        })
+        self.answer(event, kept).map_err(|why| Departure::of(event, why, self.due()))
     }
 
     /// Adds an event, with what [follows](Self::check) from it.

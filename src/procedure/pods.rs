@@ -10,6 +10,10 @@ use crate::interpret::{self, CommandOutput, PodTracker, RowAction, SHOWN_GOING};
 use crate::runbook::StepId;
 use crate::verdict;
 
+/// Its steps, beside those of the runbook: the watch, the looks, the lists and the last list.
+pub(super) const STEPS: &[StepId] =
+    &[StepId::WatchPods, StepId::ConfirmPod, StepId::ListPods, StepId::ListLast];
+
 /// The interval of the lists, in ms: with a server that hangs, a watch is silent for 45 s.
 pub(super) const LISTING_MS: u64 = 10_000;
 
@@ -98,7 +102,11 @@ impl Rows {
         for line in bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")) {
             at += line.len() as u64;
             let line = String::from_utf8_lossy(line).trim_end().to_owned();
-            if let Some(row) = source.row(&line) {
+            let row = source.row(&line);
+            if !source.is_heading(&line) {
+                interpret::refuse_in_row(&line, row.as_ref()).map_err(|error| error.to_string())?;
+            }
+            if let Some(row) = row {
                 let action = self.tracker.look(&row, stop_on);
                 if action != RowAction::None {
                     found.push((row, action, at));
@@ -205,7 +213,7 @@ pub(super) fn reconsider(procedure: &mut Procedure, _: &dyn RecordedOutput) -> R
     if !failed_before {
         return Ok(Vec::new());
     }
-    Ok(vec![Due::run(StepId::ObjectsApplied), Due::Judge, Due::Facts, Due::Then(look_again), Due::Judge])
+    Ok(vec![Due::run(StepId::ObjectsApplied), Due::Judge, Due::Facts, Due::then(look_again), Due::Judge])
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "it is a `Decide`")]
@@ -214,7 +222,7 @@ fn look_again(procedure: &mut Procedure, _: &dyn RecordedOutput) -> Result<Vec<D
     let excused = excused.filter(|judged| matches!(judged.conclusion, Conclusion::Excused(_)));
     let due = excused.flat_map(|judged| {
         let again = |procedure: &mut Procedure, _: &dyn RecordedOutput| Ok(look_at_last_seen(procedure));
-        [Due::event(EventKind::PodSeen(judged.sighting.clone())), Due::Then(again)]
+        [Due::event(EventKind::PodSeen(judged.sighting.clone())), Due::then(again)]
     });
     Ok(due.collect())
 }

@@ -62,7 +62,7 @@ impl Procedure {
                 Due::Judge
                 | Due::Facts
                 | Due::Conclude(_)
-                | Due::Then(_)
+                | Due::Then { .. }
                 | Due::StepBegins
                 | Due::Watch
                 | Due::Over,
@@ -79,7 +79,7 @@ impl Procedure {
             }
             Due::Facts => self.facts(lane, kept),
             Due::Conclude(sighting) => self.conclusion(lane, sighting, kept),
-            Due::Then(decide) => decide(self, kept),
+            Due::Then { decide, .. } => decide(self, kept),
             Due::StepBegins => {
                 self.step_began = self.now;
                 Ok(Vec::new())

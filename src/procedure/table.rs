@@ -17,33 +17,46 @@ pub const SIGNING_PROGRAMS: [&str; 2] = ["cat", "ssh-keygen"];
 
 /// What is due before the runbook is known.
 pub(super) fn beginning() -> Vec<Due> {
-    vec![Due::RunBegan, Due::RunbookRead, Due::Then(|procedure, _| Ok(of_scope(procedure)))]
+    vec![Due::RunBegan, Due::RunbookRead, Due::then(of_this_run)]
 }
 
-fn of_scope(procedure: &Procedure) -> Vec<Due> {
+#[allow(clippy::unnecessary_wraps, reason = "it is a `Decide`")]
+fn of_this_run(procedure: &mut Procedure, _: &dyn RecordedOutput) -> Result<Vec<Due>, String> {
     let run = procedure.state();
-    match procedure.scope() {
-        Scope::Preflight => [preflight(run), vec![Due::Over]].concat(),
-        Scope::Smoke => [smoke(run), vec![Due::Over]].concat(),
-        Scope::Whole => whole(run),
+    Ok(of_scope(&run.runbook, procedure.scope(), run.applies()))
+}
+
+/// Returns the steps of a run in the order in which they are due, with those that only some runs need, and those of
+/// the action on STOP at the end.
+pub fn steps(runbook: &Runbook, scope: Scope, applies: bool) -> Vec<StepId> {
+    let due = of_scope(runbook, scope, applies);
+    let on_stop = if scope == Scope::Whole { dump::STEPS } else { &[] };
+    due.iter().flat_map(Due::steps).chain(on_stop.iter().cloned()).collect()
+}
+
+fn of_scope(runbook: &Runbook, scope: Scope, applies: bool) -> Vec<Due> {
+    match scope {
+        Scope::Preflight => [preflight(runbook, applies), vec![Due::Over]].concat(),
+        Scope::Smoke => [smoke(runbook), vec![Due::Over]].concat(),
+        Scope::Whole => whole(runbook, applies),
     }
 }
 
-fn whole(run: &RunState) -> Vec<Due> {
-    let deploy = if run.applies() { deploy(&run.runbook) } else { Vec::new() };
-    let end = vec![Due::Then(pods::last_look), Due::Judge, Due::Over];
-    [preflight(run), watch(), deploy, rollouts(&run.runbook), after(), smoke(run), end].concat()
+fn whole(runbook: &Runbook, applies: bool) -> Vec<Due> {
+    let deploy = if applies { deploy(runbook) } else { Vec::new() };
+    let end = vec![Due::then(pods::last_look), Due::Judge, Due::Over];
+    [preflight(runbook, applies), watch(), deploy, rollouts(runbook), after(), smoke(runbook), end].concat()
 }
 
 /// Step 1: the inputs, and every guard.
-fn preflight(run: &RunState) -> Vec<Due> {
-    let manifests = run.runbook.deployments.iter().filter(|_| run.applies());
+fn preflight(runbook: &Runbook, applies: bool) -> Vec<Due> {
+    let manifests = runbook.deployments.iter().filter(|_| applies);
     let mut due = vec![Due::StepBegins];
     due.extend(manifests.map(|deployment| Due::Manifest(deployment.manifest.clone())));
     due.extend([
         Due::Judge,
-        Due::starts(questions(run).into_iter().map(NextCommand::of)),
-        Due::Tools(programs(run).into_iter().collect()),
+        Due::starts(questions(runbook, applies).into_iter().map(NextCommand::of)),
+        Due::then(|procedure, _| Ok(vec![Due::Tools(programs(procedure.state()).into_iter().collect())])),
         Due::Facts,
         Due::Judge,
         Due::StepEnds(1),
@@ -52,7 +65,7 @@ fn preflight(run: &RunState) -> Vec<Due> {
 }
 
 /// The questions of the preflight; none of them changes anything.
-fn questions(run: &RunState) -> Vec<StepId> {
+fn questions(runbook: &Runbook, applies: bool) -> Vec<StepId> {
     let mut ids: Vec<StepId> = VersionedTool::ALL.into_iter().map(StepId::Version).collect();
     ids.extend([
         StepId::Context,
@@ -64,9 +77,8 @@ fn questions(run: &RunState) -> Vec<StepId> {
         StepId::Uids,
         StepId::ObjectsBefore,
     ]);
-    let runbook = &run.runbook;
     ids.extend(runbook.permissions.iter().map(|permission| StepId::CanI(permission.id.clone())));
-    for deployment in runbook.deployments.iter().filter(|_| run.applies()) {
+    for deployment in runbook.deployments.iter().filter(|_| applies) {
         ids.extend([StepId::Render(deployment.id.clone()), StepId::Guard(deployment.id.clone())]);
     }
     ids
@@ -86,7 +98,7 @@ fn watch() -> Vec<Due> {
         let there = procedure.state().pods_before.as_ref().map_or(0, |(total, _)| *total);
         Ok(vec![Due::FirstSight(there)])
     };
-    vec![Due::Watch, Due::Then(first_sight)]
+    vec![Due::Watch, Due::then(first_sight)]
 }
 
 /// Step 2: the context, then each manifest.
@@ -95,7 +107,7 @@ fn deploy(runbook: &Runbook) -> Vec<Due> {
     for deployment in &runbook.deployments {
         due.extend([Due::run(StepId::Apply(deployment.id.clone())), Due::Facts, Due::Judge]);
     }
-    due.extend([Due::StepEnds(2), Due::Then(pods::reconsider)]);
+    due.extend([Due::StepEnds(2), Due::then_maybe(pods::reconsider, &[StepId::ObjectsApplied])]);
     due
 }
 
@@ -116,16 +128,16 @@ fn after() -> Vec<Due> {
 }
 
 /// Step 5: the gate of stop rule 3, the checks, the criteria about their bodies, and the latency.
-fn smoke(run: &RunState) -> Vec<Due> {
-    let checks = run.runbook.checks.iter().map(|check: &Check| NextCommand::of(check.id()));
+fn smoke(runbook: &Runbook) -> Vec<Due> {
+    let checks = runbook.checks.iter().map(|check: &Check| NextCommand::of(check.id()));
     let latency = LatencyGroupId::ALL.map(|group| NextCommand::of(StepId::Latency(group)));
     vec![
         Due::StepBegins,
-        Due::Then(health::ask),
+        Due::then_maybe(health::ask, health::STEPS),
         Due::starts(checks),
         Due::Judge,
         Due::Facts,
-        Due::Then(|procedure, _| Ok(bodies(procedure.state()))),
+        Due::then_maybe(|procedure, _| Ok(bodies(procedure.state())), BODIES),
         Due::Judge,
         Due::starts(latency),
         Due::Judge,
@@ -133,6 +145,8 @@ fn smoke(run: &RunState) -> Vec<Due> {
         Due::StepEnds(5),
     ]
 }
+
+const BODIES: &[StepId] = &[StepId::Body(HealthPath::Health), StepId::Body(HealthPath::Readyz)];
 
 /// The bodies that jq evaluates: of the checks that were answered, if the criterion can be evaluated.
 fn bodies(run: &RunState) -> Vec<Due> {

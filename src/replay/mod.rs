@@ -1,7 +1,7 @@
 //! Re-runs a recorded run's commands and compares their output with the evidence.
 //!
-//! The commands are read from each `cmd.txt` and come from the same rows of the runbook. Their output is read
-//! by [`crate::interpret`], as in the run. Only reads are re-run unless changes are requested, and the
+//! The commands are the ones of the journal, which the walk has found to be the runbook's, each with its outcome; no
+//! text is parsed for them. Their output is read by [`crate::interpret`], as in the run. Only reads are re-run unless changes are requested, and the
 //! evidence is never modified.
 
 mod change_policy;
@@ -27,6 +27,7 @@ use crate::exec::Programs;
 use crate::facts::context::{self, Context};
 use crate::inputs::{self, Inputs};
 use crate::interpret::{self, CommandOutput};
+use crate::procedure;
 use crate::run_state::RunState;
 use crate::runbook::{Phase, StepId};
 use crate::session::{
@@ -295,7 +296,8 @@ impl<'a> Replayer<'a> {
         if then.ended_by.is_cancelled() && intent.id != StepId::WatchPods {
             return Err("the run ended it before it was done".to_owned());
         }
-        let row = verify::row_of(&self.run.runbook, self.began, intent);
+        // The walk has demanded the same.
+        let row = self.run.runbook.step(&intent.id).filter(|step| procedure::is_of(step, intent, self.began));
         let row = row.ok_or("it is not a command of the run's runbook")?;
         let met: Vec<Met<'_>> = MET
             .iter()

@@ -3,10 +3,11 @@
 use super::escape::{clipped, printable};
 use super::layout::{BAD, count, labelled, listed, pasteable, styled};
 use super::step_lines::{self, MESSAGE};
-use crate::events::Outcome;
+use crate::events::{Outcome, Scope};
 use crate::facts::pods::{Failing, Pod};
+use crate::procedure;
 use crate::run_state::{CommandRecord, RunState};
-use crate::runbook::{Deployment, DeploymentId, ShownBy, StepId, TROUBLESHOOTING, TroubleshootingEntry};
+use crate::runbook::{Deployment, ShownBy, StepId, TROUBLESHOOTING, TroubleshootingEntry};
 use crate::verdict::{self, Judgement, Stop};
 
 /// The number of last lines of a log, and of pods, that are shown.
@@ -224,27 +225,22 @@ fn serving(run: &RunState) -> Option<String> {
 
 /// Formats the parts of the run that were not reached.
 pub(super) fn not_run(run: &RunState) -> String {
-    let applies = run.applies();
-    let deployments = &run.runbook.deployments;
-    let missing = |step: fn(DeploymentId) -> StepId| {
-        let names =
-            deployments.iter().filter(|deployment| command(run, &step(deployment.id.clone())).is_none());
-        names.map(|deployment| deployment.name.as_str()).collect::<Vec<_>>()
+    let scope = run.began.as_ref().map_or(Scope::Whole, |(_, began)| began.scope);
+    let steps = procedure::steps(&run.runbook, scope, run.applies());
+    let left = |id: &&StepId| command(run, id).is_none();
+    let names = |is: fn(&StepId) -> bool| {
+        let ids = steps.iter().filter(left).filter(|id| is(id));
+        ids.filter_map(|id| Some(run.runbook.deployment(id.deployment()?)?.name.as_str())).collect::<Vec<_>>()
     };
-    // A subcommand that does a part of a run has not skipped the rest.
-    let deploys = run
-        .commands
-        .iter()
-        .any(|command| matches!(command.intent.id, StepId::Guard(_) | StepId::Apply(_) | StepId::Rollout(_)));
+    let applies = ("apply", names(|id| matches!(id, StepId::Apply(_))));
+    let rollouts = ("rollout", names(|id| matches!(id, StepId::Rollout(_))));
     let mut told = Vec::new();
-    let applies = ("apply", missing(StepId::Apply), applies && deploys);
-    let rollouts = ("rollout", missing(StepId::Rollout), deploys);
-    for (name, names, wanted) in [applies, rollouts] {
-        if wanted && !names.is_empty() {
+    for (name, names) in [applies, rollouts] {
+        if !names.is_empty() {
             told.push(format!("{name} of {}", listed(&names)));
         }
     }
-    if run.checks.is_empty() {
+    if run.checks.is_empty() && steps.iter().any(|id| matches!(id, StepId::Check(_))) {
         told.push("all smoke checks".to_owned());
     }
     if told.is_empty() { String::new() } else { labelled("not run", &[told.join(", ")]) }

@@ -21,7 +21,7 @@ use crate::facts::words;
 use crate::inputs::Inputs;
 use crate::report::{self, Screen};
 use crate::run_state::RunState;
-use crate::runbook::{Runbook, Step};
+use crate::runbook::{DEPLOY_LOGS, Runbook, Step};
 use crate::schema::File;
 use crate::session::{Clock, HostEnvironment, Kubeconfig, Signals, patterns, temporary_folder};
 use crate::verdict::{self, GUARDS, Verdict};
@@ -69,8 +69,7 @@ impl Start {
         let began = EventKind::RunBegan(Box::new(began(&job, host, run_id, git, &place)));
         let journal = || -> io::Result<Journal> {
             fs_err::create_dir_all(tree.path("inputs"))?;
-            tree.touch("deploy/stdout.log")?;
-            tree.touch("deploy/stderr.log")?;
+            DEPLOY_LOGS.iter().try_for_each(|file| tree.touch(file))?;
             Journal::create(&tree.path("journal.jsonl"))
         };
         let journal = journal().map_err(Error::from)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::children::Children;
 use super::driver::{Message, World};
 use super::{Equipment, Heard};
+use crate::documents;
 use crate::error::Error;
 use crate::events::{ByteRange, Event, EventKind, ManifestFile, Scope, Tool};
 use crate::evidence::{Journal, RUNBOOK, Reserve, Tree, sha256_of_bytes, sha256_of_file};
@@ -18,7 +19,6 @@ use crate::procedure::{NextCommand, RecordedOutput};
 use crate::report::Screen;
 use crate::run_state::RunState;
 use crate::session::{Invocation, Met};
-use crate::{documents, verdict};
 
 /// The longest wait for a report; a wait that ends without one is begun again.
 const LONG: Duration = Duration::from_hours(1);
@@ -150,10 +150,7 @@ impl World for RealWorld<'_, '_> {
             placeholders: manifest_text::placeholders(&bytes).into_iter().collect(),
             unreadable,
         };
-        let keep = manifest.unreadable.is_none()
-            && manifest.holds_named.is_empty()
-            && (!manifest.holds_secret || job.options.keep_secrets);
-        if keep {
+        if manifest.is_kept(job.options.keep_secrets) {
             tree.replace(&format!("inputs/{file}"), &bytes)?;
         }
         Ok(manifest)
@@ -177,9 +174,7 @@ impl World for RealWorld<'_, '_> {
         for (file, text) in documents::of(run, |range| tree.read(Some(range)))? {
             tree.replace(&file, text.as_bytes())?;
         }
-        let manifest = Manifest::of(run, &verdict::judge(run));
-        let json = serde_json::to_string_pretty(&manifest).map_err(|error| Error::Evidence(error.into()))?;
-        tree.replace("manifest.json", format!("{json}\n").as_bytes())?;
+        tree.replace("manifest.json", Manifest::text(run)?.as_bytes())?;
         Ok(())
     }
 

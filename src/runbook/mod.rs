@@ -34,7 +34,7 @@ pub use permissions::Permission;
 pub use procedure::Deployment;
 pub use reader::{DocumentProblem, NotARunbook};
 pub use sentences::LatencyGroup;
-pub use step::{Keep, Limit, Phase, Step};
+pub use step::{DEPLOY_LOGS, Keep, Limit, Phase, Step};
 pub use step_id::{
     CheckNumber, DeploymentId, HealthPath, LatencyGroupId, PermissionId, ShownBy, StepId, UnknownStep,
     VersionedTool,

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::StepId;
 use crate::command::{CommandLine, Effect};
 
+/// The files of [`Keep::DeployLog`], for standard output and standard error. Each run has them from its beginning on.
+pub const DEPLOY_LOGS: [&str; 2] = ["deploy/stdout.log", "deploy/stderr.log"];
+
 /// The directory of the evidence tree that a command belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -130,7 +133,10 @@ impl Step {
         let own = |end: &str| format!("{}/out/{}.{end}", self.phase.folder(), self.id);
         let stdout = match &self.keep {
             Keep::Own => Some(own("out")),
-            Keep::DeployLog => return (Some("deploy/stdout.log".to_owned()), "deploy/stderr.log".to_owned()),
+            Keep::DeployLog => {
+                let [stdout, stderr] = DEPLOY_LOGS.map(str::to_owned);
+                return (Some(stdout), stderr);
+            }
             Keep::File(file) => Some(file.clone()),
             Keep::Nowhere => None,
         };

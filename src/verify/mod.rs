@@ -5,18 +5,19 @@
 //! judged by [`crate::verdict`] and folded by [`crate::manifest`], as in the run. It starts no program except
 //! [`crate::signature::PROGRAMS`].
 
+mod agreement;
 mod chain;
-mod commands;
 mod consistency;
 mod documents_check;
-mod facts;
+mod file_list;
 mod files;
+mod outputs;
 mod rederived;
 mod runbook_check;
-mod sightings;
 #[cfg(test)]
 mod tests;
 mod trust_anchors;
+mod values;
 mod walk;
 
 use std::io;
@@ -32,7 +33,6 @@ use crate::schema::{self, OtherSchema, check_readable};
 use crate::signature::SignatureError;
 
 pub use chain::chain;
-pub use commands::row_of;
 
 /// The subject of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,22 +173,29 @@ struct Evidence {
 }
 
 impl Evidence {
-    /// Returns whether a stop rule fired, which ends the commands in progress.
-    fn stopped(&self) -> bool {
-        crate::verdict::judge(&self.run).stop.is_some()
-    }
-
     /// Returns the hash of the checksums, or `None` if the run was not sealed.
     fn seal(&self) -> io::Result<Option<String>> {
         self.has(SUMS).then(|| sha256_of_file(&self.tree.path(SUMS))).transpose()
     }
 
-    /// Returns the state after each event.
-    fn moments(&self) -> impl Iterator<Item = RunState> + '_ {
-        self.events.iter().scan(RunState::default(), |run, event| {
-            run.add(event);
-            Some(run.clone())
-        })
+    /// Returns the states in which the manifest and the documents may have been written last: only the final one if
+    /// the directory was closed, and else also those in which a run writes them, which are few.
+    fn saved(&self) -> Vec<RunState> {
+        let mut saved = Vec::new();
+        if !self.is_closed() {
+            let mut run = RunState::default();
+            for event in &self.events {
+                if matches!(event.kind, EventKind::FilesListed { .. }) {
+                    saved.push(run.clone());
+                }
+                run.add(event);
+                if matches!(event.kind, EventKind::RunBegan(_) | EventKind::StepEnded { .. }) {
+                    saved.push(run.clone());
+                }
+            }
+        }
+        saved.push(self.run.clone());
+        saved
     }
 
     /// Returns whether a file with this path exists.
@@ -257,10 +264,10 @@ pub fn verify(folder: &Utf8Path, anchors: &TrustAnchors<'_>) -> Result<Report, C
     } else {
         checks.extend(runbook_check::checks(&evidence)?);
         checks.push(walk::check(&evidence));
-        checks.push(commands::check(&evidence));
-        checks.extend(facts::checks(&evidence)?);
+        checks.push(values::check(&evidence));
+        checks.push(agreement::check(&evidence)?);
+        checks.extend(outputs::checks(&evidence)?);
         checks.extend(rederived::checks(&evidence)?);
-        checks.push(sightings::check(&evidence)?);
         checks.extend(consistency::checks(&evidence)?);
     }
     Ok(Report { folder: folder.to_owned(), run: Some(evidence.run), checks })

@@ -4,7 +4,7 @@ use std::io;
 
 use aho_corasick::AhoCorasick;
 
-use super::facts::{outcomes, printed};
+use super::outputs::{outcomes, printed};
 use super::{Evidence, Kind, Point};
 use crate::command::CommandLine;
 use crate::events::{Began, Outcome};

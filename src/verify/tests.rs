@@ -1,11 +1,11 @@
 //! Small evidence that holds, and for each check the alterations that it finds.
 
+mod agreement;
 mod chain;
-mod commands;
 mod evidence;
-mod facts;
 mod files;
 mod folder;
 mod journal;
+mod outputs;
 mod rederived;
-mod sightings;
+mod values;

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use super::facts::printed;
+use super::outputs::printed;
 use super::{Evidence, Kind, Point};
 use crate::events::ByteRange;
 use crate::procedure::{Procedure, RecordedOutput};

@@ -18,7 +18,7 @@ pub(super) const HEALTHY: &str = "HTTP/1.1 200 OK\r\n\r\n{\"status\":\"healthy\"
 pub(super) const READY: &str = "HTTP/1.1 200 OK\r\n\r\n{\"status\":\"ready\",\"services\":{\"db\":\"up\"}}";
 pub(super) const FIGURES: &str = "{\"http_code\":200,\"time_total\":0.009,\"exitcode\":0}\n";
 pub(super) const NO_OBJECTS: &str = "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[]}\n";
-const GONE: &str = "Error from server (NotFound): pods \"dpp-api-1\" not found\n";
+pub(super) const GONE: &str = "Error from server (NotFound): pods \"dpp-api-1\" not found\n";
 
 pub(super) fn sighting(pod: &str, line: &str) -> Sighting {
     let (pod, status, line) = (pod.to_owned(), "Error".to_owned(), line.to_owned());
@@ -58,6 +58,7 @@ fn preflight(folder: &mut Folder) {
     let lands = "apps/v1\tDeployment\tdpp-staging\tdpp-api\t2\n";
     folder.runs("guard.api", &Ran { exit: &[0, 0, 0, 0], stdout: lands, stderr: "Warning: old\n", ..RAN });
     folder.runs("objects.before", &Ran { stdout: NO_OBJECTS, ..RAN });
+    folder.events.step(1, 0);
 }
 
 /// The pods while it deploys: one fails and is gone, another one ends as it is deleted.
@@ -88,14 +89,16 @@ fn smoke(folder: &mut Folder) {
     let answered = |stdout| Ran { stdout, stderr: FIGURES, ..RAN };
     // It is asked again until it answers 200.
     let unavailable = FIGURES.replace("200", "503");
-    folder.runs("gate.health", &Ran { stdout: HEALTHY, stderr: &unavailable, ..RAN });
+    let not_yet = HEALTHY.replace("200 OK", "503 Not Yet");
+    folder.runs("gate.health", &Ran { stdout: &not_yet, stderr: &unavailable, ..RAN });
     folder.runs("gate.health", &answered(HEALTHY));
     folder.events.healthy("/health", 2, "200");
     folder.runs("check.01", &answered(HEALTHY)).runs("check.02", &answered(READY));
     folder.runs("check.10", &answered("HTTP/1.1 200 OK\r\n\r\n[]"));
     let yes = Ran { stdout: "true\n", ..RAN };
     folder.runs("body.health", &yes).runs("body.readyz", &yes);
-    folder.runs("latency.health", &Ran { stderr: FIGURES, ..RAN });
+    folder.runs("latency.health", &Ran { stderr: &FIGURES.repeat(20), ..RAN });
+    folder.events.step(5, 0);
 }
 
 /// The small run, which has not ended yet.

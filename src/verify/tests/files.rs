@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 use serde_json::{Value, json};
 
-use super::super::{Extent, Report, Signers, TrustAnchors, VerifyOutcome, documents_check};
+use super::super::{Extent, Report, Signers, TrustAnchors, VerifyOutcome};
 use super::evidence::honest;
 use super::folder::{Folder, assert_found, evidence, found, put, verified};
 use crate::documents;
@@ -256,9 +256,10 @@ fn a_signature_is_missed_where_there_should_be_one() {
 fn a_document_that_says_something_else_is_found() {
     let mut folder = honest();
     let root = folder.close();
-    let made = documents_check::made(&evidence(&root), &evidence(&root).run).unwrap();
-    assert_eq!(made.len(), 8, "{:?}", made.keys());
-    for (file, text) in made.iter().filter(|(file, _)| *file != "attestation.json") {
+    let tree = folder.tree();
+    let texts = documents::of(&evidence(&root).run, |range| tree.read(Some(range))).unwrap();
+    assert_eq!(texts.len(), 7, "{:?}", texts.keys());
+    for (file, text) in &texts {
         put(&root, file, format!("{text} ").as_bytes());
         folder.seal();
         let message = format!("{file} differs from the journal");
@@ -277,7 +278,11 @@ fn the_documents_and_the_manifest_of_a_killed_run_may_be_of_an_earlier_moment() 
         .into();
     folder.runs(
         "check.03",
-        &super::folder::Ran { stdout: "x", stderr: super::evidence::FIGURES, ..super::folder::RAN },
+        &super::folder::Ran {
+            stdout: super::evidence::HEALTHY,
+            stderr: super::evidence::FIGURES,
+            ..super::folder::RAN
+        },
     );
     let put_early = |folder: &Folder| early.iter().for_each(|(file, bytes)| put(&folder.root(), file, bytes));
     folder.write();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::super::{Evidence, Report, TrustAnchors, documents_check, files, verify};
+use super::super::{Evidence, Report, TrustAnchors, files, verify};
+use crate::documents;
 use crate::events::{ByteRange, EndedBy, Event, EventKind, Intent, Outcome, RunbookId};
 use crate::evidence::redaction::SecretPatterns;
 use crate::evidence::{Journal, Tree, seal, sha256_of_bytes};
@@ -12,7 +13,7 @@ use crate::fixture::{Events, at, events, runbook, step};
 use crate::interpret::{self, CommandOutput};
 use crate::manifest::Manifest;
 use crate::run_state::RunState;
-use crate::runbook::{BUILT_IN, StepId};
+use crate::runbook::{BUILT_IN, DEPLOY_LOGS, StepId};
 use crate::verdict;
 
 /// A run under way, and the files that its commands printed into.
@@ -44,7 +45,8 @@ impl Folder {
         let mut events = events();
         events.began(|began| began.program.runbook = RunbookId { id: id.clone(), sha256: sha256.clone() });
         events.add(EventKind::RunbookRead { id, sha256, text: text.clone() });
-        let files = BTreeMap::from([("inputs/RUNBOOK.md".to_owned(), text.into_bytes())]);
+        let mut files = BTreeMap::from([("inputs/RUNBOOK.md".to_owned(), text.into_bytes())]);
+        files.extend(DEPLOY_LOGS.map(|file| (file.to_owned(), Vec::new())));
         Self { dir: tempfile::tempdir().unwrap(), events, files }
     }
 
@@ -114,7 +116,8 @@ impl Folder {
         }
         write_journal(&root, &self.events.0);
         write_manifest(&root, &run);
-        for (file, text) in documents_check::made(&evidence(&root), &run).unwrap() {
+        let tree = self.tree();
+        for (file, text) in documents::of(&run, |range| tree.read(Some(range))).unwrap() {
             put(&root, &file, text.as_bytes());
         }
     }
@@ -186,8 +189,7 @@ pub(super) fn write_journal(root: &Utf8Path, events: &[Event]) {
 }
 
 pub(super) fn write_manifest(root: &Utf8Path, run: &RunState) {
-    let manifest = serde_json::to_string_pretty(&Manifest::of(run, &verdict::judge(run))).unwrap();
-    fs_err::write(root.join("manifest.json"), manifest + "\n").unwrap();
+    fs_err::write(root.join("manifest.json"), Manifest::text(run).unwrap()).unwrap();
 }
 
 /// Verifies a part of a procedure, so the walk is left out: it has its own tests.

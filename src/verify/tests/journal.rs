@@ -1,37 +1,15 @@
-//! What is found against the journal itself: its order, its runbook, the files it lists; and what is no journal.
+//! What is found against the journal itself: its end, its runbook, the files it lists; and what is no journal.
 
 use super::super::{CannotRead, Extent, TrustAnchors, VerifyOutcome, verify};
 use super::evidence::{Row, assert_rows, honest};
-use super::folder::{Folder, assert_found, found, put, write_journal};
-use crate::events::{Event, EventKind};
-use crate::evidence::{Journal, sha256_of_bytes};
-use crate::fixture::step;
+use super::folder::{Folder, assert_found, found, put};
+use crate::events::{Effect, EventKind};
+use crate::evidence::sha256_of_bytes;
 use crate::runbook::BUILT_IN;
 
-const ORDER: &str = "are numbered and in order";
+const ORDER: &str = "the journal ends with a whole line";
 const LISTED: &str = "files that the run listed are there";
 const RUNBOOK: &str = "inputs/RUNBOOK.md is the runbook";
-
-/// The evidence of a run whose journal was changed after it was closed, and sealed again.
-fn reordered(change: fn(&mut Vec<Event>)) -> Folder {
-    let mut folder = honest();
-    let root = folder.close();
-    let mut events = Journal::read(&root.join("journal.jsonl")).unwrap();
-    change(&mut events);
-    write_journal(&root, &events);
-    folder.seal();
-    folder
-}
-
-#[test]
-fn events_that_are_not_in_order_are_found() {
-    let gap = reordered(|events| events[4].seq = 9);
-    assert_found("a gap", &gap.report(), &[(ORDER, "journal.jsonl: the event after 4 is 9")]);
-    let back = reordered(|events| events[4].at = events[2].at);
-    assert_found("back", &back.report(), &[(ORDER, "journal.jsonl: event 5 is older than the one before")]);
-    let same = reordered(|events| events[4].at = events[3].at);
-    assert_found("near: at the same moment", &same.report(), &[]);
-}
 
 #[test]
 fn bytes_after_the_last_line_of_a_sealed_journal_are_found() {
@@ -52,46 +30,6 @@ fn bytes_after_the_last_line_of_a_sealed_journal_are_found() {
     assert_found("near: a run that was killed", &killed.report(), &[]);
 }
 
-fn starts(kind: &EventKind, id: &str) -> bool {
-    matches!(kind, EventKind::CommandStarts(intent) if intent.id == step(id))
-}
-
-fn ends(kind: &EventKind, id: &str) -> bool {
-    matches!(kind, EventKind::CommandEnded(outcome) if outcome.id == step(id))
-}
-
-#[test]
-fn a_command_without_its_beginning_or_its_end_is_found() {
-    assert_rows(&[
-        Row {
-            case: "it never began",
-            alter: |folder| _ = folder.events.without(|kind| starts(kind, "latency.health")),
-            found: &[(ORDER, "journal.jsonl: latency.health ended, and never began")],
-        },
-        Row {
-            case: "it never ended",
-            alter: |folder| _ = folder.events.without(|kind| ends(kind, "context")),
-            found: &[(ORDER, "journal.jsonl: context began, and never ended")],
-        },
-        Row {
-            case: "near: it never ended, in a run that was interrupted",
-            alter: |folder| {
-                folder.events.without(|kind| ends(kind, "context"));
-                folder.events.add(EventKind::Interrupted { signal: 15 });
-            },
-            found: &[],
-        },
-        Row {
-            case: "near: it never ended, in a run that failed",
-            alter: |folder| {
-                folder.events.without(|kind| ends(kind, "context"));
-                folder.events.add(EventKind::Failed { error: "no space left".into() });
-            },
-            found: &[],
-        },
-    ]);
-}
-
 /// The evidence of a run that ended, which lists other files.
 fn listing(change: fn(&mut Vec<String>)) -> Folder {
     let mut folder = honest();
@@ -110,9 +48,15 @@ fn listing(change: fn(&mut Vec<String>)) -> Folder {
 #[test]
 fn files_that_are_not_those_that_were_listed_are_found() {
     let missing = listing(|files| files.push("deploy/more".into()));
-    assert_found("missing", &missing.report(), &[(LISTED, "deploy/more is missing")]);
+    let of_none = (LISTED, "deploy/more follows from no event of the journal");
+    assert_found("missing", &missing.report(), &[(LISTED, "deploy/more is missing"), of_none]);
+    put(&missing.root(), "deploy/more", b"");
+    missing.seal();
+    assert_found("there, and listed", &missing.report(), &[of_none]);
     let more = listing(|files| files.retain(|file| file != "deploy/stderr.log"));
-    assert_found("more", &more.report(), &[(LISTED, "deploy/stderr.log was not listed by the run")]);
+    let follows = "deploy/stderr.log follows from the journal, and the run did not list it";
+    let more_found = [(LISTED, "deploy/stderr.log was not listed by the run"), (LISTED, follows)];
+    assert_found("more", &more.report(), &more_found);
 
     let half_written = listing(|_| ());
     put(&half_written.root(), "deploy/.new", b"");
@@ -128,6 +72,34 @@ fn files_that_are_not_those_that_were_listed_are_found() {
     put(&killed.root(), "deploy/new", b"");
     let message = "deploy/new was not listed by the run";
     assert_found("more, in a run that was killed", &killed.report(), &[(LISTED, message)]);
+}
+
+#[test]
+fn a_run_that_failed_may_lack_files_and_have_those_of_a_command_whose_end_is_not_known() {
+    let failed = |change: fn(&mut Vec<String>)| {
+        let mut folder = honest();
+        folder.events.starts("status.after", Effect::Reads);
+        folder.files.insert("deploy/status_after.txt".into(), b"NAME\n".to_vec());
+        folder.events.add(EventKind::Failed { error: "no space left".into() });
+        folder.end().events.change(|kind| match kind {
+            EventKind::FilesListed { files } => {
+                change(files);
+                true
+            }
+            _ => false,
+        });
+        folder.write();
+        folder
+    };
+    let with_more = failed(|files| files.push("deploy/more".into()));
+    put(&with_more.root(), "deploy/more", b"");
+    with_more.seal();
+    let message = "deploy/more follows from no event of the journal";
+    assert_found("one that no command prints into", &with_more.report(), &[(LISTED, message)]);
+    let with_less = failed(|files| files.retain(|file| file != "smoke/results.json"));
+    fs_err::remove_file(with_less.root().join("smoke/results.json")).unwrap();
+    with_less.seal();
+    assert_found("near: one that there was no room for", &with_less.report(), &[]);
 }
 
 /// Changes the document that the journal holds, its id or its hash.
@@ -171,7 +143,10 @@ fn another_runbook_than_the_run_s_is_found() {
         Row {
             case: "the file is missing",
             alter: |folder| _ = folder.files.remove("inputs/RUNBOOK.md"),
-            found: &[(RUNBOOK, "inputs/RUNBOOK.md is missing")],
+            found: &[
+                (RUNBOOK, "inputs/RUNBOOK.md is missing"),
+                (LISTED, "inputs/RUNBOOK.md follows from the journal, and the run did not list it"),
+            ],
         },
         Row {
             case: "a second one",

@@ -1,0 +1,76 @@
+//! Verifies that the files are exactly the ones that follow from the journal, and that the run listed them.
+//!
+//! The walk can't see this: `files-listed` names what was on the disk.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::outputs::printed;
+use super::{Evidence, Kind, Point};
+use crate::documents;
+use crate::events::{ByteRange, Outcome};
+use crate::evidence::{ABOVE_THE_SUMS, RUNBOOK};
+use crate::run_state::RunState;
+use crate::runbook::DEPLOY_LOGS;
+
+pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
+    let Some(listed) = &evidence.run.files else {
+        return Ok(Point::open(Kind::Completeness, "its files were not listed: the run ended before"));
+    };
+    // A file that was to replace another one when the run was killed.
+    let is_half_written = |file: &str| {
+        !evidence.is_closed() && file.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
+    };
+    let there = |file: &&String| !ABOVE_THE_SUMS.contains(&file.as_str()) && !is_half_written(file);
+    let more = evidence.files.iter().filter(there).filter(|file| !listed.contains(file));
+    let missing = listed.iter().filter(|file| !evidence.has(file));
+    let mut found: Vec<String> = more
+        .map(|file| format!("{file} was not listed by the run"))
+        .chain(missing.map(|file| format!("{file} is missing")))
+        .collect();
+    found.extend(unlike_the_journal(evidence, listed)?);
+    let what =
+        format!("the {} files that the run listed are there, and follow from the journal", listed.len());
+    Ok(Point::new(Kind::Completeness, what, found))
+}
+
+/// Compares the list with the files that the run must have made by its journal.
+fn unlike_the_journal(evidence: &Evidence, listed: &[String]) -> io::Result<Vec<String>> {
+    let run = &evidence.run;
+    let made = made(evidence)?;
+    // The output of a command whose end the run never learned is there, too.
+    let begun = if run.failed.is_some() { of_all_that_began(run) } else { BTreeSet::new() };
+    let more = listed.iter().filter(|file| !made.contains(*file) && !begun.contains(*file));
+    // A run that failed may have had no room for its documents.
+    let less = made.iter().filter(|file| run.failed.is_none() && !listed.contains(file));
+    Ok(more
+        .map(|file| format!("{file} follows from no event of the journal"))
+        .chain(less.map(|file| format!("{file} follows from the journal, and the run did not list it")))
+        .collect())
+}
+
+/// Returns the files of a run, by its journal.
+fn made(evidence: &Evidence) -> io::Result<BTreeSet<String>> {
+    let run = &evidence.run;
+    let always = ["journal.jsonl", "manifest.json", RUNBOOK].into_iter().chain(DEPLOY_LOGS);
+    let mut made: BTreeSet<String> = always.map(str::to_owned).collect();
+    let keep_secrets = run.began.as_ref().is_some_and(|(_, began)| began.options.keep_secrets);
+    let kept = run.manifests.iter().filter(|manifest| manifest.is_kept(keep_secrets));
+    made.extend(kept.map(|manifest| format!("inputs/{}", manifest.file)));
+    let ranges = |outcome: &Outcome| [outcome.stdout.clone(), outcome.stderr.clone()];
+    let outcomes = run.commands.iter().filter_map(|command| command.outcome.as_ref());
+    made.extend(outcomes.flat_map(ranges).flatten().map(|range| range.file));
+    made.extend(documents::of(run, |range: &ByteRange| printed(evidence, Some(range)))?.into_keys());
+    if run.dump_ms.is_some() {
+        let on_stop = run.runbook.evidence_files.iter().filter(|file| file.only_on_stop);
+        made.extend(on_stop.map(|file| file.path.clone()));
+    }
+    Ok(made)
+}
+
+/// Returns the files into which the commands that began may have printed.
+fn of_all_that_began(run: &RunState) -> BTreeSet<String> {
+    let steps = run.commands.iter().filter_map(|command| run.runbook.step(&command.intent.id));
+    let files = steps.map(|step| step.files());
+    files.flat_map(|(stdout, stderr)| stdout.into_iter().chain([stderr])).collect()
+}
