@@ -13,6 +13,8 @@
     reason = "a measurement that can't be made ends here, aloud"
 )]
 
+#[path = "figures/long_run.rs"]
+mod long_run;
 mod measuring;
 #[path = "figures/stage.rs"]
 mod stage;
@@ -50,6 +52,7 @@ const FIGURES: &[(&str, Measure)] = &[
     ("checks", checks),
     ("logs", logs),
     ("verify", verify),
+    ("commands", commands),
 ];
 
 /// What the command line asked for.
@@ -321,6 +324,41 @@ fn verify(table: &mut Table, asked: &Asked) {
         limit: 2.0 * summed,
         beside: Some(("sha256sum -c", summed)),
     });
+}
+
+/// `verify` of runs with thousands of commands: the time grows as their number does.
+fn commands(table: &mut Table, asked: &Asked) {
+    let folder = tempfile::tempdir().unwrap();
+    let into = camino::Utf8Path::from_path(folder.path()).unwrap();
+    let mut smallest = None;
+    for number in [2_500, 5_000, 10_000] {
+        let root = long_run::with_commands(into, number);
+        let (mut times, mut peak) = (Vec::new(), 0.0_f64);
+        for _ in 0..asked.runs {
+            let started = Instant::now();
+            let child = quiet(Command::new(TOOL).arg("verify").arg(&root)).spawn().unwrap();
+            peak = peak.max(peak_of(child));
+            times.push(started.elapsed());
+        }
+        let report = Command::new(TOOL).arg("verify").arg(&root).output().unwrap();
+        assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stdout));
+        let seconds = median(times).as_secs_f64();
+        let first = *smallest.get_or_insert(seconds);
+        table.row(&Row {
+            figure: &format!("verify of {number} commands"),
+            value: seconds,
+            unit: "s",
+            limit: 1.0,
+            beside: Some(("2500 commands", first)),
+        });
+        table.row(&Row {
+            figure: &format!("verify of {number} commands, peak memory (VmHWM)"),
+            value: peak,
+            unit: "MiB",
+            limit: 64.0,
+            beside: None,
+        });
+    }
 }
 
 /// The most memory a process ever had, in MiB: `VmHWM` only grows, so the last look before its end counts.

@@ -153,6 +153,11 @@ impl Procedure {
         &self.state
     }
 
+    /// Returns the state of the run.
+    pub fn into_state(self) -> RunState {
+        self.state
+    }
+
     /// Returns what is due: the first of each lane.
     pub fn due(&self) -> impl Iterator<Item = &Due> {
         self.lanes.iter().filter_map(|lane| lane.due.front())

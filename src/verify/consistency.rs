@@ -41,14 +41,16 @@ pub(super) fn nothing_begun(evidence: &Evidence) -> io::Result<Point> {
 /// The manifest of a run that was killed may match an earlier moment of the journal. The field `incomplete` is
 /// ignored then: with a full disk, the journal may lack the reason why the run did not finish.
 fn manifest(evidence: &Evidence) -> io::Result<Vec<String>> {
+    // A long manifest takes much more memory as JSON than as text.
+    let text = Manifest::text(&evidence.run)?;
+    let path = evidence.tree.path("manifest.json");
+    if evidence.has("manifest.json") && fs_err::read(path)? == text.as_bytes() {
+        return Ok(Vec::new());
+    }
     let kept = match super::files::json(evidence, "manifest.json") {
         Ok(kept) => kept,
         Err(why) => return Ok(vec![why]),
     };
-    let text = Manifest::text(&evidence.run)?;
-    if fs_err::read(evidence.tree.path("manifest.json"))? == text.as_bytes() {
-        return Ok(Vec::new());
-    }
     if !evidence.is_closed() {
         for run in evidence.saved() {
             if without_why(serde_json::from_str(&Manifest::text(&run)?)?) == without_why(kept.clone()) {

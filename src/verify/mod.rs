@@ -200,7 +200,7 @@ impl Evidence {
 
     /// Returns whether a file with this path exists.
     fn has(&self, file: &str) -> bool {
-        self.files.iter().any(|there| there == file)
+        self.files.binary_search_by(|there| there.as_str().cmp(file)).is_ok()
     }
 
     /// Returns whether the run closed its directory: it ended, and wrote the checksums after its last
@@ -253,7 +253,8 @@ pub fn verify(folder: &Utf8Path, anchors: &TrustAnchors<'_>) -> Result<Report, C
         }
         Err(NoEvents::Because(why)) => (Vec::new(), Some(why)),
     };
-    let evidence = Evidence { run: RunState::of(&events), files: found.files, tree, events };
+    let (walked, run) = walk::walk(&events, &tree, &found.files);
+    let evidence = Evidence { run, files: found.files, tree, events };
 
     let mut checks = files::checks(&evidence, &found.others)?;
     checks.extend(trust_anchors::checks(&evidence, anchors)?);
@@ -263,7 +264,7 @@ pub fn verify(folder: &Utf8Path, anchors: &TrustAnchors<'_>) -> Result<Report, C
         checks.push(consistency::nothing_begun(&evidence)?);
     } else {
         checks.extend(runbook_check::checks(&evidence)?);
-        checks.push(walk::check(&evidence));
+        checks.push(walked);
         checks.push(values::check(&evidence));
         checks.push(agreement::check(&evidence)?);
         checks.extend(outputs::checks(&evidence)?);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::{Evidence, Kind, Point};
+use super::{Evidence, Kind, Point, walk};
 use crate::events::{ByteRange, Event, EventKind, ManifestFile, Outcome};
 use crate::evidence::sha256_of_bytes;
 use crate::facts::manifest_text;
@@ -18,9 +18,7 @@ pub(super) fn checks(evidence: &Evidence) -> io::Result<Vec<Point>> {
 
 /// Returns the recorded output of a command; empty if there is none.
 pub(super) fn printed(evidence: &Evidence, range: Option<&ByteRange>) -> io::Result<Vec<u8>> {
-    let Some(range) = range else { return Ok(Vec::new()) };
-    let bytes = if evidence.has(&range.file) { evidence.tree.read(Some(range))? } else { Vec::new() };
-    Ok(bytes)
+    walk::printed(&evidence.tree, &evidence.files, range)
 }
 
 /// Returns the outcomes in the journal, in its order.

@@ -6,32 +6,54 @@
 
 use std::io;
 
-use super::outputs::printed;
-use super::{Evidence, Kind, Point};
-use crate::events::ByteRange;
+use super::{Kind, Point};
+use crate::events::{ByteRange, Event};
+use crate::evidence::Tree;
 use crate::procedure::{Procedure, RecordedOutput};
+use crate::run_state::RunState;
 
-impl RecordedOutput for Evidence {
+/// The recorded output; a file that was not found is not opened, since its name may lead out of the directory.
+struct Found<'a> {
+    tree: &'a Tree,
+    files: &'a [String],
+}
+
+impl RecordedOutput for Found<'_> {
     fn read(&self, range: Option<&ByteRange>) -> io::Result<Vec<u8>> {
-        printed(self, range)
+        printed(self.tree, self.files, range)
     }
 }
 
-pub(super) fn check(evidence: &Evidence) -> Point {
+/// Returns the recorded output of a command; empty if there is none, or if its file was not found.
+pub(super) fn printed(tree: &Tree, files: &[String], range: Option<&ByteRange>) -> io::Result<Vec<u8>> {
+    let is_there = |range: &&ByteRange| files.binary_search(&range.file).is_ok();
+    range.filter(is_there).map_or_else(|| Ok(Vec::new()), |range| tree.read(Some(range)))
+}
+
+/// Walks the events; returns what was found, and the state of the run after all of them.
+pub(super) fn walk(events: &[Event], tree: &Tree, files: &[String]) -> (Point, RunState) {
+    let kept = Found { tree, files };
     let mut procedure = Procedure::default();
-    let number = evidence.events.len();
-    for event in &evidence.events {
-        if let Err(departure) = procedure.fold(event, evidence) {
+    let number = events.len();
+    for (at, event) in events.iter().enumerate() {
+        if let Err(departure) = procedure.fold(event, &kept) {
             let what = format!("each of the journal's {number} events was due when it came");
-            return Point::new(Kind::Truth, what, vec![format!("journal.jsonl, {departure}")]);
+            let point = Point::new(Kind::Truth, what, vec![format!("journal.jsonl, {departure}")]);
+            let mut state = procedure.into_state();
+            events[at..].iter().for_each(|event| state.add(event));
+            return (point, state);
         }
     }
-    if procedure.is_done() {
+    let point = if procedure.is_done() {
         let what = format!("each of the journal's {number} events was due when it came, and none is missing");
-        return Point::new(Kind::Truth, what, Vec::new());
-    }
-    let due: Vec<String> = procedure.due().map(ToString::to_string).collect();
-    let what =
-        format!("the journal's {number} events were due; it ends where this was due: {}", due.join(", or "));
-    Point::open(Kind::Truth, what)
+        Point::new(Kind::Truth, what, Vec::new())
+    } else {
+        let due: Vec<String> = procedure.due().map(ToString::to_string).collect();
+        let due = due.join(", or ");
+        Point::open(
+            Kind::Truth,
+            format!("the journal's {number} events were due; it ends where this was due: {due}"),
+        )
+    };
+    (point, procedure.into_state())
 }
