@@ -179,11 +179,13 @@ impl<W: World> Driver<W> {
     /// Does one thing that is due; returns whether there was one.
     fn act(&mut self) -> Result<bool, Error> {
         self.cancel_what_has_to_end();
-        if self.failed && self.running.is_empty() && self.waiting.is_empty() {
-            self.procedure.give_up_open(&self.world);
-        }
         if let Some(report) = self.next_report() {
             return self.follow(report).map(|()| true);
+        }
+        if self.failed && self.running.is_empty() {
+            // If the end of a look could not be recorded, the turn of the watch behind it never comes.
+            self.waiting.clear();
+            self.procedure.give_up_open(&self.world);
         }
         let due: Vec<Due> = self.procedure.due().cloned().collect();
         for due in due {
