@@ -4,9 +4,13 @@
 //! more of them; `SEED=N` runs one again and prints its journal.
 
 mod answers;
+mod observer;
 mod plan;
 mod world;
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,11 +27,15 @@ use world::World;
 /// The longest simulated run, in ms: each of three rollouts, both gates and all ends at their limits.
 const LONGEST_MS: u64 = 45 * 60_000;
 
+/// Every prefix of the journal is judged of one run in this many.
+const PREFIXES: u64 = 50;
+
+type Verdicts = BTreeMap<String, u64>;
+
 /// A run that is over.
 struct Ran {
     plan: Plan,
-    journal: Vec<Event>,
-    state: RunState,
+    procedure: Procedure,
     world: World,
     /// Whether the end could be recorded.
     recorded: bool,
@@ -37,47 +45,22 @@ fn ran(recorded: &Arc<Recorded>, seed: u64) -> Ran {
     let plan = Plan::of(seed, recorded);
     let mut driver = Driver::new(World::new(plan.clone(), Arc::clone(recorded)));
     let result = driver.begin().and_then(|()| driver.drive());
-    let state = driver.state().clone();
-    let world = driver.world;
-    Ran { plan, journal: world.journal.clone(), state, recorded: result.is_ok(), world }
+    Ran { plan, procedure: driver.procedure, recorded: result.is_ok(), world: driver.world }
 }
 
 /// What a run broke; `None` if it kept every promise.
 fn broken(ran: &Ran) -> Option<String> {
-    let verdict = verdict::judge(&ran.state).verdict;
-    let first = ran.journal.first()?.at;
-    let took = ran.journal.last()?.at.millis_since(first);
+    let journal = &ran.world.journal;
+    let took = journal.last()?.at.millis_since(journal.first()?.at);
     if took > LONGEST_MS {
         return Some(format!("it took {took} ms"));
     }
-    let told = verdict::judge(&RunState::of(&ran.journal)).verdict;
-    if ran.recorded && told != verdict {
-        return Some(format!("it ended as {verdict:?}, and its journal says {told:?}"));
-    }
-    let mut again = Procedure::default();
-    for (event, before) in ran.journal.iter().zip(0..) {
-        if let EventKind::CommandStarts(intent) = &event.kind
-            && intent.effect == Effect::Changes
-            && let Some(why) = no_change_now(again.state(), &ran.journal[..before])
-        {
-            return Some(format!("{} starts though {why}", intent.id));
-        }
-        if let Err(departure) = again.fold(event, &ran.world) {
-            return Some(format!("its journal departs: {departure}"));
-        }
-        // Killed here, it has no verdict: only the last event ends it.
-        if again.state().ended.is_some() != again.is_done() {
-            return Some(format!("a journal that is cut after event {} has a verdict", event.seq));
-        }
-    }
-    if ran.recorded && !again.is_done() && ran.plan.disk_full_at.is_none() {
-        return Some("its journal is not whole".to_owned());
+    let verdict = verdict::judge(ran.procedure.state()).verdict;
+    if let Some(why) = departs(ran, verdict).or_else(|| ran.world.observer.broken(verdict, journal)) {
+        return Some(why);
     }
     match verdict {
         Verdict::Stop if !ran.plan.may_stop() => Some("it was well, and ended as STOP".to_owned()),
-        Verdict::Pass | Verdict::Shortfall if ran.world.showed_a_stop() => {
-            Some(format!("a stop rule's condition was shown, and it ended as {verdict:?}"))
-        }
         Verdict::Incomplete if ran.plan.is_undisturbed() => {
             Some("nothing disturbed it, and it is incomplete".to_owned())
         }
@@ -85,12 +68,38 @@ fn broken(ran: &Ran) -> Option<String> {
     }
 }
 
-/// Returns why a change must not start now: a guard refuses, a stop rule fired, a signal came, or the run failed.
-fn no_change_now(state: &RunState, journal: &[Event]) -> Option<String> {
-    let is_end = |event: &&Event| matches!(event.kind, EventKind::Signal { .. } | EventKind::Failed { .. });
-    if let Some(end) = journal.iter().find(is_end) {
-        return Some(format!("event {} ended the run", end.seq));
+/// Walks through the journal of a run; returns what is wrong with it.
+fn departs(ran: &Ran, verdict: Verdict) -> Option<String> {
+    let (mut again, mut told) = (Procedure::default(), Verdict::Incomplete);
+    for event in &ran.world.journal {
+        if let EventKind::CommandStarts(intent) = &event.kind
+            && intent.effect == Effect::Changes
+            && let Some(why) = no_change_now(again.state())
+        {
+            return Some(format!("{} starts though {why}", intent.id));
+        }
+        if let Err(departure) = again.fold(event, &ran.world) {
+            return Some(format!("its journal departs: {departure}"));
+        }
+        // To judge every prefix of every journal would take most of the time.
+        if again.state().ended.is_some() || ran.plan.seed.is_multiple_of(PREFIXES) {
+            told = verdict::judge(again.state()).verdict;
+        }
+        // Killed here, it has no verdict, or the verdict of the whole.
+        if again.state().ended.is_some() != again.is_done() || told != Verdict::Incomplete && told != verdict
+        {
+            return Some(format!("a journal that is cut after event {} says {told:?}", event.seq));
+        }
     }
+    if ran.recorded && told != verdict {
+        return Some(format!("it ended as {verdict:?}, and its journal says {told:?}"));
+    }
+    let is_whole = again.is_done() || !ran.recorded || ran.plan.disk_full_at.is_some();
+    (!is_whole).then(|| "its journal is not whole".to_owned())
+}
+
+/// Returns why a change must not start now: a guard refuses, or a stop rule fired.
+fn no_change_now(state: &RunState) -> Option<String> {
     let judgement = verdict::judge(state);
     let refused = judgement.findings.first().map(|finding| format!("{} refuses", finding.guard));
     refused.or(judgement.stop.map(|stop| format!("stop rule {} fired", stop.rule)))
@@ -102,22 +111,46 @@ fn number(name: &str) -> Option<u64> {
     value.parse().ok()
 }
 
+/// Runs every seed of a range that is this one modulo `step`; returns the number of each verdict.
+///
+/// # Errors
+/// When a promise is broken: the seed, and the promise with the journal.
+fn run_every(step: u64, seeds: Range<u64>, recorded: &Arc<Recorded>) -> Result<Verdicts, (u64, String)> {
+    let mut verdicts = Verdicts::new();
+    for seed in seeds.step_by(usize::try_from(step).unwrap_or(1)) {
+        let ran = catch_unwind(|| ran(recorded, seed)).map_err(|_| (seed, format!("SEED={seed} panics")))?;
+        if let Some(why) = broken(&ran) {
+            let is_short = |event: &&Event| !matches!(event.kind, EventKind::RunbookRead { .. });
+            let lines = ran.world.journal.iter().filter(is_short);
+            let journal: Vec<String> = lines.map(|event| serde_json::to_string(event).unwrap()).collect();
+            return Err((seed, format!("SEED={seed}: {why}\n{:#?}\n{journal:#?}", ran.plan)));
+        }
+        *verdicts.entry(format!("{:?}", verdict::judge(ran.procedure.state()).verdict)).or_default() += 1;
+    }
+    Ok(verdicts)
+}
+
 #[test]
 fn every_promise_is_kept_in_every_world() {
     let recorded = Arc::new(Recorded::read());
     let (from, count) = number("SEED").map_or((0, number("SEEDS").unwrap_or(1000)), |seed| (seed, 1));
     let began = Instant::now();
-    let mut verdicts = std::collections::BTreeMap::<String, u64>::new();
-    for seed in from..from + count {
-        let ran = ran(&recorded, seed);
-        if let Some(why) = broken(&ran) {
-            let lines: Vec<String> =
-                ran.journal.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
-            let journal: Vec<&String> =
-                lines.iter().filter(|line| !line.contains("\"runbook-read\"")).collect();
-            panic!("SEED={seed}: {why}\n{:#?}\n{journal:#?}", ran.plan);
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let recorded = &recorded;
+        let run = |first| scope.spawn(move || run_every(threads, from + first..from + count, recorded));
+        let running: Vec<_> = (0..threads).map(run).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let (mut verdicts, mut broken) = (Verdicts::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(some) => some.into_iter().for_each(|(name, runs)| *verdicts.entry(name).or_default() += runs),
+            Err(first) => broken.push(first),
         }
-        *verdicts.entry(format!("{:?}", verdict::judge(&ran.state).verdict)).or_default() += 1;
+    }
+    if let Some((_, why)) = broken.into_iter().min() {
+        panic!("{why}");
     }
     println!("{count} runs in {:?}: {verdicts:?}", began.elapsed());
     assert!(count == 1 || verdicts.len() == 5, "{verdicts:?}");

@@ -38,6 +38,7 @@ pub(super) enum Look {
 /// What happens in a run.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
+    pub(super) seed: u64,
     pub(super) random: Random,
     /// The steps that fail, each with its exit code and its error.
     pub(super) fails: BTreeMap<StepId, String>,
@@ -47,6 +48,12 @@ pub(super) struct Plan {
     pub(super) unready_ms: BTreeMap<HealthPath, u64>,
     /// The checks that answer 500.
     pub(super) bad_checks: u64,
+    /// Whether a manifest contains nothing.
+    pub(super) blank_manifest: bool,
+    /// Whether a pod fails before any change, and whether the apply then changes its Deployment.
+    pub(super) failed_before: Option<bool>,
+    /// Whether a pod fails when the state of the cluster is read after the rollouts.
+    pub(super) fails_after: bool,
     /// When a pod fails, after the watch began, in ms, and what it is.
     pub(super) pod_fails: Option<(u64, Look)>,
     /// How often the server ends the watch, in ms; `None` if it never does.
@@ -73,10 +80,14 @@ impl Plan {
             ids[place].clone()
         };
         let mut plan = Self {
+            seed,
             fails: BTreeMap::new(),
             hangs: BTreeSet::new(),
             unready_ms: BTreeMap::new(),
             bad_checks: 0,
+            blank_manifest: random.one_in(30),
+            failed_before: random.one_in(10).then(|| random.one_in(2)),
+            fails_after: random.one_in(30),
             pod_fails: None,
             watch_ends: random.one_in(6).then(|| 300 + random.below(20_000)),
             watch_is_slow: if random.one_in(8) { random.below(9000) } else { 0 },
@@ -102,7 +113,9 @@ impl Plan {
         if random.one_in(4) {
             plan.bad_checks = random.below(6);
         }
-        if random.one_in(3) {
+        if plan.failed_before.is_some() {
+            plan.pod_fails = Some((0, Look::Fails));
+        } else if random.one_in(3) {
             let looks = [Look::Fails, Look::Deleting, Look::Gone, Look::Silent];
             let look = looks[usize::try_from(random.below(4)).unwrap_or_default()];
             plan.pod_fails = Some((random.below(40_000), look));
@@ -122,6 +135,7 @@ impl Plan {
             || self.pod_fails.is_some() && (self.signal_at.is_some() || self.disturbs_looks())
             || self.unready_ms.values().any(|ms| *ms + 60_000 > 120_000)
             || self.bad_checks > 2
+            || self.fails_after
     }
 
     fn disturbs_looks(&self) -> bool {

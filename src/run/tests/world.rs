@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::super::driver::{CommandEnd, Message, World as Outside};
-use super::answers::{Answer, Recorded};
+use super::answers::{Answer, Recorded, failing, with_failing, with_status};
+use super::observer::{self, Observer};
 use super::plan::{Look, Plan};
 use crate::error::Error;
 use crate::events::{ByteRange, EndedBy, Event, EventKind, ManifestFile, Outcome};
@@ -56,8 +57,7 @@ pub(super) struct World {
     began_at: Moment,
     watch_began: Option<Moment>,
     pods: Vec<String>,
-    /// Whether a row of a pod that fails was reported.
-    failing_row_told: bool,
+    pub(super) observer: Observer,
 }
 
 impl RecordedOutput for World {
@@ -72,9 +72,9 @@ impl RecordedOutput for World {
 impl World {
     pub(super) fn new(plan: Plan, recorded: Arc<Recorded>) -> Self {
         let now = Moment("2026-11-28T00:00:00Z".parse().unwrap());
-        let pods = recorded.pods();
+        let there = if plan.failed_before.is_some() { &recorded.pods_before } else { &recorded.pods };
+        let pods: Vec<String> = there.keys().cloned().collect();
         let mut world = Self {
-            recorded,
             now,
             journal: Vec::new(),
             files: BTreeMap::new(),
@@ -86,28 +86,15 @@ impl World {
             disk_is_full: false,
             began_at: now,
             watch_began: None,
+            observer: Observer::new(&plan, recorded.pods_before.len()),
             pods,
-            failing_row_told: false,
             plan,
+            recorded,
         };
         if let Some(at) = world.plan.signal_at {
             world.plan_for(now.after_millis(at), Next::Message(Message::Signal(15)));
         }
         world
-    }
-
-    /// Returns whether an answer that the run received shows a stop rule's condition.
-    pub(super) fn showed_a_stop(&self) -> bool {
-        let failed = |event: &Event| match &event.kind {
-            EventKind::CommandEnded(outcome) => {
-                let decides = matches!(outcome.id, StepId::Apply(_) | StepId::Rollout(_));
-                decides && !outcome.ended_by.is_our_doing() && !outcome.succeeded()
-            }
-            EventKind::HealthAsked { http_status, .. } => http_status != "200",
-            _ => false,
-        };
-        let counts = matches!(self.plan.pod_fails, Some((_, Look::Fails | Look::Silent)));
-        self.journal.iter().any(failed) || self.failing_row_told && counts
     }
 
     fn plan_for(&mut self, at: Moment, next: Next) {
@@ -157,6 +144,19 @@ impl World {
                 answer.stdout = format!("NAME   READY   STATUS   RESTARTS   AGE\n{rows}\n").into_bytes();
             }
             StepId::ConfirmPod => return self.look(met, answer.takes_ms),
+            StepId::ObjectsBefore if self.plan.failed_before.is_some() => {
+                answer.stdout = with_failing(&answer.stdout, self.failing_pod());
+            }
+            StepId::ObjectsApplied => {
+                let changed = self.plan.failed_before == Some(true);
+                let shows = if changed { StepId::ObjectsAfter } else { StepId::ObjectsBefore };
+                answer.stdout.clone_from(&self.recorded.answers[&shows].stdout);
+            }
+            StepId::ObjectsAfter if self.plan.fails_after => {
+                let stays = |pod: &serde_json::Value| pod["metadata"]["deletionTimestamp"].is_null();
+                let (pod, _) = self.recorded.pods.iter().rfind(|(_, pod)| stays(pod)).unwrap();
+                answer.stdout = with_failing(&answer.stdout, pod);
+            }
             StepId::Guard(_) => answer.takes_ms = answer.takes_ms.min(20_000),
             _ => {}
         }
@@ -172,10 +172,6 @@ impl World {
 
     fn look(&mut self, met: &BTreeMap<String, String>, takes_ms: u64) -> Answer {
         let pod = met.get("POD").map_or("", String::as_str);
-        let failing = |pod: &mut serde_json::Value| {
-            pod["status"]["containerStatuses"][0]["state"] =
-                json!({"terminated": {"exitCode": 1, "reason": "Error"}});
-        };
         let answer = Answer { takes_ms: takes_ms.min(1500), ..Answer::default() };
         match self.plan.pod_fails.map(|(_, look)| look) {
             Some(Look::Gone) | None => Answer {
@@ -289,16 +285,6 @@ impl World {
     }
 }
 
-/// The figures of curl, with another status.
-fn with_status(stderr: &[u8], status: u16) -> Vec<u8> {
-    let text = String::from_utf8_lossy(stderr);
-    let line = text.lines().find(|line| line.starts_with('{')).unwrap_or("{}");
-    let mut figures: serde_json::Value = serde_json::from_str(line).unwrap();
-    figures["http_code"] = json!(status);
-    figures["response_code"] = json!(status);
-    format!("{figures}\n").into_bytes()
-}
-
 impl Outside for World {
     fn now(&self) -> Moment {
         self.now
@@ -322,6 +308,7 @@ impl Outside for World {
             self.disk_is_full = true;
         }
         if self.disk_is_full {
+            self.observer.halts(observer::UNWRITTEN);
             return Err(Error::Evidence(io::Error::from(io::ErrorKind::StorageFull)));
         }
         self.journal.push(event.clone());
@@ -340,6 +327,7 @@ impl Outside for World {
     fn start(&mut self, invocation: Invocation, from: u64) -> Result<(), Error> {
         let intent = invocation.intent.clone();
         let answer = self.answer(&intent.id, &intent.met);
+        self.observer.starts(self.now, &intent);
         let (n, started, deadline) = (intent.n, self.now, intent.deadline_ms);
         let takes = answer.takes_ms;
         let out_from = match invocation.step.files().0 {
@@ -367,16 +355,22 @@ impl Outside for World {
     }
 
     fn cancel(&mut self, n: u64) {
+        self.observer.cancels(n);
         let random = &mut self.plan.random;
         let after = if random.one_in(10) { 10_000 } else { random.below(40) };
         self.plan_for(self.now.after_millis(after), Next::End(n, EndedBy::StagingDryRun(0)));
     }
 
     fn receive(&mut self, until: Option<Moment>) -> Option<Message> {
+        self.observer.waits();
         if self.ready.is_empty() {
             let first = self.next.keys().next().copied();
             let Some(key) = first.filter(|(at, _)| until.is_none_or(|until| *at <= until)) else {
-                self.now = until.expect("something is waited for that never comes").max(self.now);
+                let never = || {
+                    let last = self.journal.iter().rev().take(12).collect::<Vec<_>>();
+                    panic!("something is waited for that never comes: {last:#?}, {:#?}", self.plan)
+                };
+                self.now = until.unwrap_or_else(never).max(self.now);
                 return None;
             };
             self.now = self.now.max(key.0);
@@ -393,12 +387,19 @@ impl Outside for World {
             }
         }
         let report = self.ready.pop_front();
-        self.failing_row_told |= matches!(report, Some(Message::Seen { .. }));
+        if let Some(report) = &report {
+            self.observer.receives(self.now, report, &self.files);
+        }
         report
     }
 
     fn manifest(&mut self, file: &str) -> Result<ManifestFile, Error> {
-        Ok(self.recorded.manifests[file].clone())
+        let mut manifest = self.recorded.manifests[file].clone();
+        if std::mem::take(&mut self.plan.blank_manifest) {
+            manifest.blank = true;
+            self.observer.halts(observer::BLANK);
+        }
+        Ok(manifest)
     }
 
     fn find_tools(&mut self) {
