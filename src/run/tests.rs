@@ -6,12 +6,14 @@
 mod answers;
 mod observer;
 mod plan;
+mod recorded_runs;
 mod world;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::catch_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::events::{Effect, Event, EventKind};
@@ -111,13 +113,22 @@ fn number(name: &str) -> Option<u64> {
     value.parse().ok()
 }
 
-/// Runs every seed of a range that is this one modulo `step`; returns the number of each verdict.
+/// Runs every `step`th seed of a range below `lowest`, the seed that broke a promise elsewhere; returns the number of
+/// each verdict.
 ///
 /// # Errors
 /// When a promise is broken: the seed, and the promise with the journal.
-fn run_every(step: u64, seeds: Range<u64>, recorded: &Arc<Recorded>) -> Result<Verdicts, (u64, String)> {
+fn run_every(
+    step: u64,
+    seeds: Range<u64>,
+    recorded: &Arc<Recorded>,
+    lowest: &AtomicU64,
+) -> Result<Verdicts, (u64, String)> {
     let mut verdicts = Verdicts::new();
     for seed in seeds.step_by(usize::try_from(step).unwrap_or(1)) {
+        if lowest.load(Ordering::Relaxed) < seed {
+            break;
+        }
         let ran = catch_unwind(|| ran(recorded, seed)).map_err(|_| (seed, format!("SEED={seed} panics")))?;
         if let Some(why) = broken(&ran) {
             let is_short = |event: &&Event| !matches!(event.kind, EventKind::RunbookRead { .. });
@@ -136,9 +147,15 @@ fn every_promise_is_kept_in_every_world() {
     let (from, count) = number("SEED").map_or((0, number("SEEDS").unwrap_or(1000)), |seed| (seed, 1));
     let began = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let lowest = AtomicU64::new(u64::MAX);
     let results: Vec<_> = std::thread::scope(|scope| {
-        let recorded = &recorded;
-        let run = |first| scope.spawn(move || run_every(threads, from + first..from + count, recorded));
+        let (recorded, lowest) = (&recorded, &lowest);
+        let run = |first| {
+            scope.spawn(move || {
+                let result = run_every(threads, from + first..from + count, recorded, lowest);
+                result.inspect_err(|(seed, _)| _ = lowest.fetch_min(*seed, Ordering::Relaxed))
+            })
+        };
         let running: Vec<_> = (0..threads).map(run).collect();
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     });

@@ -42,11 +42,12 @@ pub(super) struct Recorded {
     pub(super) pods: Pods,
 }
 
-impl Recorded {
-    fn root() -> camino::Utf8PathBuf {
-        camino::Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("evidence/samples/pass")
-    }
+/// Returns the directory of the samples of real runs.
+pub(super) fn samples() -> camino::Utf8PathBuf {
+    camino::Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("evidence/samples")
+}
 
+impl Recorded {
     /// Reads the sample of a passing run, without the output that no fact is read from.
     pub(super) fn read() -> Self {
         let mut read = Self::whole();
@@ -59,7 +60,7 @@ impl Recorded {
 
     /// Reads the sample of a passing run.
     fn whole() -> Self {
-        let root = Self::root();
+        let root = samples().join("pass");
         let events = Journal::read(&root.join("journal.jsonl")).unwrap();
         let tree = Tree::new(root, SecretPatterns::none());
         let find = |is: fn(&EventKind) -> bool| {
@@ -236,7 +237,7 @@ fn trimmed(id: &StepId, answer: Answer) -> Answer {
 
 #[test]
 fn the_trimmed_answers_say_what_the_whole_ones_say() {
-    let events = Journal::read(&Recorded::root().join("journal.jsonl")).unwrap();
+    let events = Journal::read(&samples().join("pass").join("journal.jsonl")).unwrap();
     let state = RunState::of(&events);
     let (whole, trimmed) = (Recorded::whole(), Recorded::read());
     let mut short = 0;

@@ -82,6 +82,8 @@ pub(super) struct Observer {
     before_shown: bool,
     applied_shown: bool,
     rollouts: usize,
+    /// Whether a pod that failed before was read, and excused.
+    excused: bool,
     /// Whether an event could not be written.
     unwritten: bool,
     waits: u32,
@@ -145,8 +147,17 @@ impl Observer {
         if let Some(why) = self.halted.filter(|_| !may_start) {
             self.breaks(format!("{id} starts after {why}"));
         }
-        if *id == StepId::UseContext {
-            self.goes_on(now);
+        match id {
+            StepId::UseContext => self.goes_on(now),
+            StepId::Rollout(_) => self.waits_for_the_rollout(id),
+            StepId::Gate(_) => {
+                let ended = HealthPath::ALL.map(|path| self.ended.get(&StepId::Gate(path)));
+                let last = ended.into_iter().flatten().max();
+                if last.is_some_and(|last| now.millis_since(*last) > GATE_MS) {
+                    self.breaks(format!("{id} starts too late"));
+                }
+            }
+            _ => {}
         }
         let since = |moment: Option<Moment>| moment.map(|moment| now.millis_since(moment));
         let since_the_end = since(self.ended.get(id).copied());
@@ -179,6 +190,18 @@ impl Observer {
         let pods = if self.before_shown { self.pods } else { 0 };
         if waited < FIRST_SIGHT_MS && (self.rows < pods || is_looking || !self.seen.is_subset(&self.looked)) {
             self.breaks(format!("step 2 begins {waited} ms after the watch, which has not shown the pods"));
+        }
+    }
+
+    /// The rollouts begin: the excuse of a pod that failed before was examined, and has not ended.
+    fn waits_for_the_rollout(&mut self, id: &StepId) {
+        let Some(changed) = self.failed_before.filter(|_| self.before_shown) else { return };
+        if !self.ended.contains_key(&StepId::ObjectsApplied) {
+            self.breaks(format!(
+                "{id} starts, and nobody asked whether the apply changed the failing Deployment"
+            ));
+        } else if self.excused && self.applied_shown && !changed {
+            self.breaks(format!("{id} starts, and the apply did not change the failing Deployment"));
         }
     }
 
@@ -233,8 +256,13 @@ impl Observer {
             }
             Message::WatchRow => self.rows += 1,
             Message::Seen { n, row, .. } => {
-                self.rows += usize::from(self.running.get(n) == Some(&StepId::WatchPods));
+                let is_watch = self.running.get(n) == Some(&StepId::WatchPods);
+                self.rows += usize::from(is_watch);
                 self.seen.insert(row.name.clone());
+                if is_watch {
+                    // Each watch shows its pods as new ones: what was read of them before says nothing.
+                    self.looked.remove(&row.name);
+                }
             }
             Message::CommandEnd { n, result } => {
                 let id = self.running.remove(n);
@@ -296,11 +324,11 @@ impl Observer {
             Some(changed) => self.before_shown && self.rollouts < 3 && (changed || !self.applied_shown),
             None => false,
         };
-        let counts = if outcome.succeeded() {
-            self.look == Some(Look::Fails) && !is_excused()
-        } else {
-            !outcome.found_nothing()
-        };
+        let fails = outcome.succeeded() && self.look == Some(Look::Fails);
+        let is_excused = fails && is_excused();
+        let is_unknown = !outcome.succeeded() && !outcome.found_nothing();
+        let counts = is_unknown || fails && !is_excused;
+        self.excused |= is_excused;
         if counts {
             self.stops(POD);
         }
@@ -351,6 +379,16 @@ impl Observer {
                 _ if event.seq != seq => return Some(format!("event {seq} has the number {}", event.seq)),
                 EventKind::Signal { .. } => signals += 1,
                 EventKind::CommandStarts(_) => starts += 1,
+                EventKind::RolloutEnded { .. }
+                | EventKind::PodsAfter { .. }
+                | EventKind::HealthAsked { .. }
+                | EventKind::CheckAnswered { .. }
+                | EventKind::LatencySampled { .. }
+                | EventKind::Generations { applied: true, .. }
+                    if signals > 0 && self.signal_in_a_step =>
+                {
+                    return Some(format!("event {seq} is a fact that was read after a signal"));
+                }
                 EventKind::CommandEnded(outcome) if !ends.insert(outcome.n) => {
                     return Some(format!("command {} ended twice", outcome.n));
                 }
