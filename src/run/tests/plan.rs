@@ -62,6 +62,8 @@ pub(super) struct Plan {
     pub(super) watch_is_slow: u64,
     /// When a signal comes, in ms.
     pub(super) signal_at: Option<u64>,
+    /// The command after whose start a signal comes, and how long after it, in ms: most commands are short.
+    pub(super) signal_in: Option<(u64, u64)>,
     /// The event that can't be written, as every later one until room is made.
     pub(super) disk_full_at: Option<u64>,
     /// The command whose output can't be kept.
@@ -92,6 +94,7 @@ impl Plan {
             watch_ends: random.one_in(6).then(|| 300 + random.below(20_000)),
             watch_is_slow: if random.one_in(8) { random.below(9000) } else { 0 },
             signal_at: random.one_in(8).then(|| random.below(60_000)),
+            signal_in: None,
             disk_full_at: random.one_in(12).then(|| 3 + random.below(180)),
             output_lost: random.one_in(15).then(|| any(&mut random)),
             clock_moved: random.one_in(20).then_some(-3_600_000),
@@ -121,6 +124,8 @@ impl Plan {
             plan.pod_fails = Some((random.below(40_000), look));
         }
         plan.random = random;
+        let mut other = Random(!seed);
+        plan.signal_in = other.one_in(12).then(|| (1 + other.below(60), other.below(300)));
         plan
     }
 
@@ -132,10 +137,14 @@ impl Plan {
         self.fails.keys().chain(&self.hangs).any(deciding)
             || self.pod_fails.is_some_and(|(_, look)| matches!(look, Look::Fails | Look::Silent))
             // A signal ends the look at a pod, which then counts.
-            || self.pod_fails.is_some() && (self.signal_at.is_some() || self.disturbs_looks())
+            || self.pod_fails.is_some() && (self.has_signal() || self.disturbs_looks())
             || self.unready_ms.values().any(|ms| *ms + 60_000 > 120_000)
             || self.bad_checks > 2
             || self.fails_after
+    }
+
+    fn has_signal(&self) -> bool {
+        self.signal_at.is_some() || self.signal_in.is_some()
     }
 
     fn disturbs_looks(&self) -> bool {
@@ -144,7 +153,7 @@ impl Plan {
 
     /// Returns whether nothing keeps the run from a verdict.
     pub(super) fn is_undisturbed(&self) -> bool {
-        self.signal_at.is_none()
+        !self.has_signal()
             && self.disk_full_at.is_none()
             && self.output_lost.is_none()
             && self.hangs.is_empty()

@@ -338,6 +338,9 @@ impl Outside for World {
             }
             _ => 0,
         };
+        if let Some((_, after)) = self.plan.signal_in.filter(|(command, _)| *command == n) {
+            self.plan_for(started.after_millis(after), Next::Message(Message::Signal(2)));
+        }
         let is_watch = intent.id == StepId::WatchPods;
         let answer = if is_watch { Answer::default() } else { answer };
         self.running.insert(n, Running { invocation, started, answer, out_from });
