@@ -62,7 +62,9 @@ fn ask_again(events: &mut Vec<Event>, tree: &Tree, times: u64) {
     }
     let more = (1..=times).flat_map(|time| {
         let mut round = round.clone();
-        round.iter_mut().for_each(|event| later(event, time, times));
+        for event in &mut round {
+            later(event, time, times);
+        }
         round
     });
     let more: Vec<Event> = more.collect();

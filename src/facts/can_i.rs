@@ -21,10 +21,7 @@ pub fn answer(stdout: &[u8]) -> Option<bool> {
 ///
 /// kubectl exits 0 with a yes and 1 with a no.
 pub fn contradiction(exit: i32, stdout: &[u8]) -> Option<String> {
-    let (word, of_word) = match answer(stdout)? {
-        true => ("yes", 0),
-        false => ("no", 1),
-    };
+    let (word, of_word) = if answer(stdout)? { ("yes", 0) } else { ("no", 1) };
     (exit != of_word).then(|| format!("it exited {exit}, and printed {word}"))
 }
 

@@ -11,7 +11,7 @@ use crate::documents;
 use crate::events::{ByteRange, Outcome};
 use crate::evidence::{ABOVE_THE_SUMS, RUNBOOK};
 use crate::run_state::RunState;
-use crate::runbook::DEPLOY_LOGS;
+use crate::runbook::{DEPLOY_LOGS, Step};
 
 pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
     let Some(listed) = &evidence.run.files else {
@@ -71,6 +71,6 @@ fn made(evidence: &Evidence) -> io::Result<BTreeSet<String>> {
 /// Returns the files into which the commands that began may have printed.
 fn of_all_that_began(run: &RunState) -> BTreeSet<String> {
     let steps = run.commands.iter().filter_map(|command| run.runbook.step(&command.intent.id));
-    let files = steps.map(|step| step.files());
+    let files = steps.map(Step::files);
     files.flat_map(|(stdout, stderr)| stdout.into_iter().chain([stderr])).collect()
 }

@@ -78,8 +78,8 @@ fn an_end_that_was_not_possible_departs() {
             "pass",
             |s| {
                 s.outcome("can-i.get-pods", |o| {
-                    o.stdout.as_mut().unwrap().file = "preflight/out/other".into()
-                })
+                    o.stdout.as_mut().unwrap().file = "preflight/out/other".into();
+                });
             },
             Some(("command-ended can-i.get-pods", "can-i.get-pods: its output is not in its file")),
         ),

@@ -32,7 +32,7 @@ impl RecordedOutput for Sample {
 pub(super) fn name(event: &Event) -> String {
     let value = serde_json::to_value(event).unwrap();
     let about = ["id", "name", "file", "deployment", "check", "step", "namespace"];
-    let about = about.iter().filter_map(|field| value.get(*field)).next();
+    let about = about.iter().find_map(|field| value.get(*field));
     let about = about.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     let kind = value["event"].as_str().unwrap();
     about.map_or_else(|| kind.to_owned(), |about| format!("{kind} {about}"))
