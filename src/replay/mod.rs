@@ -11,28 +11,25 @@ mod refused;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
 use std::io;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use secrecy::SecretString;
 
 use crate::documents::cmd_txt::{self, Rerun};
 use crate::error::Error;
 use crate::events::{Began, EventKind, Outcome};
 use crate::evidence::Tree;
 use crate::evidence::redaction::SecretPatterns;
-use crate::exec::Programs;
 use crate::facts::context::{self, Context};
-use crate::inputs::{self, Inputs};
+use crate::inputs;
 use crate::interpret::{self, CommandOutput};
 use crate::procedure;
 use crate::run_state::RunState;
 use crate::runbook::{Phase, StepId};
 use crate::session::{
-    self, Clock, CommandContext, Completed, Copies, HostEnvironment, Invocation, Kubeconfig, MET, Met,
-    Signals, perform,
+    self, Clock, Completed, Copies, HostEnvironment, Invocation, Kubeconfig, MET, Met, Session, Signals,
+    perform,
 };
 use crate::verify::{self, TrustAnchors, VerifyOutcome};
 use crate::{documents, tools};
@@ -138,10 +135,12 @@ pub fn replay(
     let (_, began) = run.began.as_ref().ok_or_else(nothing_run)?;
     let replay = Replayer::begin(asked, &run, began, host)?;
     // If nothing can be compared, the directory name stays free for the next attempt.
-    replay.reach_the_cluster(tell).inspect_err(|_| drop(fs_err::remove_dir_all(replay.now.root())))?;
+    replay
+        .reach_the_cluster(tell)
+        .inspect_err(|_| drop(fs_err::remove_dir_all(replay.session.tree.root())))?;
 
     let mut guard = ChangePolicy::new(&run, began, asked.changes_on.is_some());
-    let folder = replay.now.root().to_owned();
+    let folder = replay.session.tree.root().to_owned();
     let mut all = Replayed { folder, compared: Vec::new(), interrupted: None };
     for entry in Phase::ALL.into_iter().flat_map(|phase| cmd_txt::entries(&run, phase)) {
         tell(&Progress::Starts(&entry.id));
@@ -153,13 +152,13 @@ pub fn replay(
             Err(why) => Compared::left_out(&entry, why),
             Ok((invocation, then)) => {
                 let done = replay.perform(&invocation, entry.limit_ms())?;
-                all.interrupted = replay.signals.number();
+                all.interrupted = replay.session.signals.number();
                 if all.interrupted.is_some() {
                     break;
                 }
                 guard.learn(&invocation.step, &done.outcome, &replay.events(&done)?);
                 let then = Side { outcome: then, tree: &replay.then };
-                let now = Side { outcome: &done.outcome, tree: &replay.now };
+                let now = Side { outcome: &done.outcome, tree: &replay.session.tree };
                 compare::compare(entry.id.clone(), &invocation.step, &run, &then, &now)?
             }
         };
@@ -180,16 +179,10 @@ fn evidence_that_holds(asked: &ReplayOptions<'_>) -> Result<RunState, CannotRepl
 struct Replayer<'a> {
     run: &'a RunState,
     began: &'a Began,
-    inputs: Inputs,
-    /// Whether the API key may be sent: the environment has the base URL that the run sent it to.
-    may_send_key: bool,
-    programs: Programs,
-    paths: Vec<(OsString, OsString)>,
-    kubeconfig: Kubeconfig,
-    signals: Signals,
-    clock: Clock,
     then: Tree,
-    now: Tree,
+    /// The session of the new commands; its key is sent only if the environment has the base URL that the run sent it
+    /// to.
+    session: Session,
 }
 
 impl<'a> Replayer<'a> {
@@ -211,20 +204,16 @@ impl<'a> Replayer<'a> {
         let folder = folder::make(asked.evidence, run, asked.into)?;
         let kubeconfig = Kubeconfig::new(host.variable("KUBECONFIG"), host.variable("HOME"), &host.folder)?;
         let same_url = |url: &str| url.trim_end_matches('/') == target.base_url.trim_end_matches('/');
+        let may_send_key =
+            host.variable("STAGING_BASE_URL").is_some_and(|url| url.to_str().is_some_and(same_url));
+        let tree = Tree::new(folder, session::patterns(&inputs)?);
+        let key = inputs.api_key.filter(|_| may_send_key);
+        let (paths, signals, clock) = (host.absolute_paths(), Signals::heed()?, Clock::start());
         Ok(Self {
             run,
             began,
-            may_send_key: host
-                .variable("STAGING_BASE_URL")
-                .is_some_and(|url| url.to_str().is_some_and(same_url)),
-            programs,
-            paths: host.absolute_paths(),
-            kubeconfig,
-            signals: Signals::heed()?,
-            clock: Clock::start(),
             then: Tree::new(asked.evidence.to_owned(), SecretPatterns::none()),
-            now: Tree::new(folder, session::patterns(&inputs)?),
-            inputs,
+            session: Session { programs, tree, kubeconfig, paths, key, clock, signals },
         })
     }
 
@@ -245,12 +234,12 @@ impl<'a> Replayer<'a> {
             _ => None,
         });
         let name = &self.began.target.context;
-        let context = read.ok_or_else(|| match self.signals.number() {
+        let context = read.ok_or_else(|| match self.session.signals.number() {
             Some(signal) => CannotReplay::Interrupted(signal),
             None => CannotReplay::NoContext { name: name.clone(), said: done.outcome.why().to_owned() },
         })?;
         let raw = done.raw_stdout().and_then(|stdout| context::parse(stdout).ok());
-        self.kubeconfig.write(&documents::overlay(name, raw.as_ref().unwrap_or(&context)))?;
+        self.session.kubeconfig.write(&documents::overlay(name, raw.as_ref().unwrap_or(&context)))?;
         Ok(context)
     }
 
@@ -261,7 +250,7 @@ impl<'a> Replayer<'a> {
             return Ok(());
         }
         let outcome = self.ask(&StepId::Server)?.0.outcome;
-        match self.signals.number() {
+        match self.session.signals.number() {
             Some(signal) => Err(CannotReplay::Interrupted(signal)),
             None if outcome.succeeded() => Ok(()),
             None => Err(CannotReplay::NoAnswer {
@@ -277,11 +266,11 @@ impl<'a> Replayer<'a> {
     fn ask(&self, id: &StepId) -> Result<(Completed, Vec<EventKind>), CannotReplay> {
         let missing = || Error::Row { id: id.clone(), why: "the runbook has no such step".to_owned() };
         let row = self.run.runbook.step(id).ok_or_else(missing)?;
-        let invocation = Invocation::new(row, self.began, &[], self.now.patterns())?;
+        let invocation = Invocation::new(row, self.began, &[], self.session.tree.patterns())?;
         let done = self.perform(&invocation, None)?;
         let events = self.events(&done)?;
         for range in done.outcome.stdout.iter().chain(&done.outcome.stderr) {
-            fs_err::remove_file(self.now.path(&range.file))?;
+            fs_err::remove_file(self.session.tree.path(&range.file))?;
         }
         Ok((done, events))
     }
@@ -306,39 +295,26 @@ impl<'a> Replayer<'a> {
                 Some(Met { variable, recorded: name, name })
             })
             .collect();
-        let invocation = Invocation::new(row, self.began, &met, self.now.patterns());
+        let invocation = Invocation::new(row, self.began, &met, self.session.tree.patterns());
         let invocation = invocation.map_err(|error| error.to_string())?;
-        if invocation.intent.reads_key && self.key().is_none() {
+        if invocation.intent.reads_key && self.session.key.is_none() {
             let url = &self.began.target.base_url;
             return Err(format!("it sends a key: export STAGING_API_KEY, and STAGING_BASE_URL={url}"));
         }
         Ok((invocation, then))
     }
 
-    fn key(&self) -> Option<&SecretString> {
-        self.inputs.api_key.as_ref().filter(|_| self.may_send_key)
-    }
-
     fn perform(&self, invocation: &Invocation, limit_ms: Option<u64>) -> Result<Completed, Error> {
-        let means = CommandContext {
-            programs: &self.programs,
-            tree: &self.now,
-            kubeconfig: &self.kubeconfig,
-            paths: &self.paths,
-            key: self.key(),
-            clock: &self.clock,
-            kill_now: &self.signals.second,
-        };
         let as_then = || invocation.step.limit.deadline(Duration::ZERO);
         let deadline = limit_ms.map_or_else(as_then, Duration::from_millis);
         let copies = Copies { redacted: &mut io::sink(), raw: &mut io::sink() };
-        perform(invocation, &means, deadline, copies, &[&*self.signals.first])
+        perform(invocation, &self.session, deadline, copies, &[&*self.session.signals.first])
     }
 
     /// Returns the events that follow from the new output of a command; none if a run could not continue with
     /// it.
     fn events(&self, done: &Completed) -> Result<Vec<EventKind>, Error> {
-        let (stdout, stderr) = done.needed(&self.now)?;
+        let (stdout, stderr) = done.needed(&self.session.tree)?;
         let printed = CommandOutput { outcome: &done.outcome, stdout: &stdout, stderr: &stderr };
         Ok(interpret::events(self.run, &printed).unwrap_or_default())
     }

@@ -23,7 +23,7 @@ use crate::report::{self, Screen};
 use crate::run_state::RunState;
 use crate::runbook::{DEPLOY_LOGS, Runbook, Step};
 use crate::schema::File;
-use crate::session::{Clock, HostEnvironment, Kubeconfig, Signals, patterns, temporary_folder};
+use crate::session::{Clock, HostEnvironment, Kubeconfig, Session, Signals, patterns, temporary_folder};
 use crate::verdict::{self, GUARDS, Verdict};
 use crate::{signature, tools};
 
@@ -74,14 +74,11 @@ impl Start {
         };
         let journal = journal().map_err(Error::from)?;
         let screen = Screen::new(job.verbosity);
+        let key = job.inputs.api_key.clone();
+        let paths = host.absolute_paths();
         let equipment = Equipment {
-            programs,
-            paths: host.absolute_paths(),
-            kubeconfig,
-            tree,
-            clock,
+            session: Session { programs, tree, kubeconfig, paths, key, clock, signals },
             raw_names: RawNames::default(),
-            signals,
             finished,
             _lock: place.lock,
             job,

@@ -19,7 +19,7 @@ use crate::facts::context;
 use crate::interpret::{self, PodTracker, RowAction};
 use crate::procedure::Source;
 use crate::runbook::{Keep, StepId};
-use crate::session::{CommandContext, Completed, Copies, Invocation, perform};
+use crate::session::{Completed, Copies, Invocation, perform};
 
 /// The commands under way.
 pub(super) struct Children<'scope, 'env> {
@@ -74,7 +74,7 @@ impl<'scope, 'env> Children<'scope, 'env> {
     pub(super) fn report_the_signal(&self) {
         let (heard, equipment) = (self.heard.clone(), self.equipment);
         self.scope.spawn(move || {
-            let signals = &equipment.signals;
+            let signals = &equipment.session.signals;
             Cancel::wait_for_one(&[&signals.first, &equipment.finished]);
             if let Some(signal) = signals.number() {
                 let _ = heard.send(Heard::Message(Message::Signal(signal)));
@@ -133,7 +133,7 @@ impl Child<'_> {
             let _ = self.heard.send(Heard::Line(line.to_owned()));
             Ok(())
         });
-        let mut names = self.equipment.raw_names.writer(self.equipment.tree.patterns());
+        let mut names = self.equipment.raw_names.writer(self.equipment.session.tree.patterns());
         let (mut nowhere, mut none) = (io::sink(), io::sink());
         let redacted: &mut dyn Write = match (shows_pods, is_live) {
             (true, _) => &mut rows,
@@ -147,18 +147,8 @@ impl Child<'_> {
     }
 
     fn perform(&self, copies: Copies<'_>) -> Result<Completed, Error> {
-        let equipment = self.equipment;
-        let means = CommandContext {
-            programs: &equipment.programs,
-            tree: &equipment.tree,
-            kubeconfig: &equipment.kubeconfig,
-            paths: &equipment.paths,
-            key: equipment.job.inputs.api_key.as_ref(),
-            clock: &equipment.clock,
-            kill_now: &equipment.signals.second,
-        };
         let deadline = Duration::from_millis(self.invocation.intent.deadline_ms);
-        perform(&self.invocation, &means, deadline, copies, &[&self.cancel])
+        perform(&self.invocation, &self.equipment.session, deadline, copies, &[&self.cancel])
     }
 
     /// Reports the row of a pod: one that needs a look, and every one of the watch, since the run waits for the
@@ -175,7 +165,7 @@ impl Child<'_> {
         let report = match action {
             RowAction::None if *source == Source::Watch => Message::WatchRow,
             RowAction::None => return Ok(()),
-            _ => Message::Seen { n, row, to: self.from + to, at: self.equipment.clock.now() },
+            _ => Message::Seen { n, row, to: self.from + to, at: self.equipment.session.clock.now() },
         };
         let _ = self.heard.send(Heard::Message(report));
         Ok(())
@@ -186,8 +176,8 @@ impl Child<'_> {
     fn choose_context(&self, done: &Completed) -> Result<Option<context::Context>, Error> {
         if let Some(context) = done.raw_stdout().and_then(|raw| context::parse(raw).ok()) {
             let name = &self.equipment.job.inputs.target.context;
-            self.equipment.kubeconfig.write(&documents::overlay(name, &context))?;
+            self.equipment.session.kubeconfig.write(&documents::overlay(name, &context))?;
         }
-        Ok(context::parse(&done.stdout(&self.equipment.tree)?).ok())
+        Ok(context::parse(&done.stdout(&self.equipment.session.tree)?).ok())
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn end(mut driver: Driver<RealWorld<'_, '_>>, result: Result<(), Erro
     report::closing(driver.state(), &judgement, scope, place.as_ref());
     if scope != Scope::Whole {
         // This is the run's own temporary directory, and it contains nothing else.
-        let _ = fs_err::remove_dir_all(equipment.tree.root());
+        let _ = fs_err::remove_dir_all(equipment.session.tree.root());
     }
     match unsigned {
         Some(error) => {
@@ -41,12 +41,12 @@ pub(super) fn end(mut driver: Driver<RealWorld<'_, '_>>, result: Result<(), Erro
 
 /// Prints a failure without the secrets that a message of the system may quote.
 fn print_failure(equipment: &Equipment, error: &str) {
-    report::fail(&equipment.tree.patterns().redact_str(error));
+    report::fail(&equipment.session.tree.patterns().redact_str(error));
 }
 
 /// Writes the final manifest, the attestation, and the checksums of the other files.
 fn seal(driver: &mut Driver<RealWorld<'_, '_>>) -> Result<Option<EvidenceLocation>, Error> {
-    let tree = &driver.world.equipment.tree;
+    let tree = &driver.world.equipment.session.tree;
     if driver.world.equipment.job.scope != Scope::Whole {
         return Ok(None);
     }
@@ -58,7 +58,8 @@ fn seal(driver: &mut Driver<RealWorld<'_, '_>>) -> Result<Option<EvidenceLocatio
 
 fn sign(equipment: &Equipment) -> Result<(), Error> {
     let Some(key) = &equipment.job.options.sign_with else { return Ok(()) };
-    let tree = &equipment.tree;
-    let signature = signature::sign(&equipment.programs, tree.root(), key, &equipment.signals.second)?;
+    let tree = &equipment.session.tree;
+    let signature =
+        signature::sign(&equipment.session.programs, tree.root(), key, &equipment.session.signals.second)?;
     Ok(tree.replace(SIGNATURE, &signature)?)
 }

@@ -13,7 +13,6 @@ mod real_world;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -22,12 +21,12 @@ use camino::Utf8PathBuf;
 
 use crate::error::Error;
 use crate::events::{Options, Scope};
-use crate::evidence::{Lock, Tree};
-use crate::exec::{Cancel, Programs};
+use crate::evidence::Lock;
+use crate::exec::Cancel;
 use crate::inputs::Inputs;
 use crate::report::Verbosity;
 use crate::runbook::Runbook;
-use crate::session::{Clock, HostEnvironment, Kubeconfig, Signals};
+use crate::session::{HostEnvironment, Session};
 use begin::Start;
 use children::Children;
 use driver::{Driver, Message};
@@ -76,16 +75,9 @@ pub enum StartError {
 /// What the commands of a run have in common.
 struct Equipment {
     job: Job,
-    programs: Programs,
-    /// Variables that name a file, with paths made absolute, because child processes have another current
-    /// directory.
-    paths: Vec<(OsString, OsString)>,
-    kubeconfig: Kubeconfig,
-    tree: Tree,
-    clock: Clock,
+    session: Session,
     /// The real names of pods whose names in the evidence have a secret redacted.
     raw_names: RawNames,
-    signals: Signals,
     /// Cancelled when no signal needs to be reported any more.
     finished: Cancel,
     /// Held for as long as the run writes evidence.

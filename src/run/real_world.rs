@@ -44,13 +44,13 @@ pub(super) struct RealWorld<'scope, 'env> {
 
 impl RecordedOutput for RealWorld<'_, '_> {
     fn read(&self, range: Option<&ByteRange>) -> io::Result<Vec<u8>> {
-        self.equipment.tree.read(range)
+        self.equipment.session.tree.read(range)
     }
 }
 
 impl World for RealWorld<'_, '_> {
     fn now(&self) -> Moment {
-        self.equipment.clock.now()
+        self.equipment.session.clock.now()
     }
 
     fn began(&mut self) -> Result<EventKind, Error> {
@@ -61,7 +61,7 @@ impl World for RealWorld<'_, '_> {
     fn runbook(&mut self) -> Result<EventKind, Error> {
         let document = &self.equipment.job.runbook.document;
         if self.is_whole() {
-            self.equipment.tree.replace(RUNBOOK, document.text().as_bytes())?;
+            self.equipment.session.tree.replace(RUNBOOK, document.text().as_bytes())?;
         }
         Ok(EventKind::RunbookRead {
             id: document.id().to_owned(),
@@ -71,7 +71,7 @@ impl World for RealWorld<'_, '_> {
     }
 
     fn redacted(&self, event: Event) -> Result<Event, Error> {
-        let patterns = self.equipment.tree.patterns();
+        let patterns = self.equipment.session.tree.patterns();
         if patterns.is_empty() {
             return Ok(event);
         }
@@ -104,7 +104,7 @@ impl World for RealWorld<'_, '_> {
             command.met.iter().map(|(variable, recorded)| (variable, recorded, real(recorded))).collect();
         let met: Vec<Met<'_>> =
             names.iter().map(|(variable, recorded, name)| Met { variable, recorded, name }).collect();
-        Invocation::new(step, began, &met, self.equipment.tree.patterns())
+        Invocation::new(step, began, &met, self.equipment.session.tree.patterns())
     }
 
     fn start(&mut self, invocation: Invocation, from: u64) -> Result<(), Error> {
@@ -134,7 +134,7 @@ impl World for RealWorld<'_, '_> {
     }
 
     fn manifest(&mut self, file: &str) -> Result<ManifestFile, Error> {
-        let (job, tree) = (&self.equipment.job, &self.equipment.tree);
+        let (job, tree) = (&self.equipment.job, &self.equipment.session.tree);
         let found_at = job.manifests.join(file.trim_start_matches("k8s/"));
         let (bytes, unreadable) = match fs_err::read(&found_at) {
             Ok(bytes) => (bytes, None),
@@ -170,7 +170,7 @@ impl World for RealWorld<'_, '_> {
         if !self.is_whole() {
             return Ok(());
         }
-        let tree = &self.equipment.tree;
+        let tree = &self.equipment.session.tree;
         for (file, text) in documents::of(run, |range| tree.read(Some(range)))? {
             tree.replace(&file, text.as_bytes())?;
         }
@@ -180,17 +180,17 @@ impl World for RealWorld<'_, '_> {
 
     fn complete_the_dump(&mut self, run: &RunState) -> Result<(), Error> {
         for file in run.runbook.evidence_files.iter().filter(|file| file.only_on_stop) {
-            self.equipment.tree.touch(&file.path)?;
+            self.equipment.session.tree.touch(&file.path)?;
         }
         Ok(())
     }
 
     fn files(&mut self) -> Result<Vec<String>, Error> {
-        Ok(self.equipment.tree.list()?)
+        Ok(self.equipment.session.tree.list()?)
     }
 
     fn clock_was_moved_by(&self) -> Option<i64> {
-        self.equipment.clock.was_moved_by()
+        self.equipment.session.clock.was_moved_by()
     }
 
     fn release_reserve(&mut self) {
@@ -211,5 +211,5 @@ fn tools(equipment: &Equipment) -> Vec<Tool> {
         let sha256 = sha256_of_file(path.as_str().into()).ok();
         Tool { name: name.clone(), path, sha256 }
     };
-    equipment.programs.iter().map(tool).collect()
+    equipment.session.programs.iter().map(tool).collect()
 }

@@ -144,22 +144,23 @@ impl Completed {
     }
 }
 
-/// The context in which commands run.
-pub struct CommandContext<'a> {
+/// What the commands of a run or of a replay have in common.
+pub struct Session {
     /// The paths of the programs.
-    pub programs: &'a Programs,
+    pub programs: Programs,
     /// The tree for their output; its `inputs/` is their current directory.
-    pub tree: &'a Tree,
+    pub tree: Tree,
     /// The kubeconfig that they use.
-    pub kubeconfig: &'a Kubeconfig,
-    /// Variables that name a file by an absolute path.
-    pub paths: &'a [(OsString, OsString)],
-    /// The API key, for the commands that send it; `None` if there is none.
-    pub key: Option<&'a SecretString>,
+    pub kubeconfig: Kubeconfig,
+    /// Variables that name a file, with paths made absolute, because child processes have another current directory.
+    pub paths: Vec<(OsString, OsString)>,
+    /// The API key, for the commands that send it; `None` if there is none, or if it must not be sent.
+    pub key: Option<SecretString>,
     /// The clock for their start times.
-    pub clock: &'a Clock,
-    /// Kills commands that are being ended without waiting for their grace period.
-    pub kill_now: &'a Cancel,
+    pub clock: Clock,
+    /// The signals that end them. The second one kills those that are being ended without waiting for their grace
+    /// period.
+    pub signals: Signals,
 }
 
 /// The copies of a command's standard output, besides the evidence.
@@ -177,35 +178,35 @@ pub struct Copies<'a> {
 /// When the command can't be started, or its output can't be stored.
 pub fn perform(
     invocation: &Invocation,
-    means: &CommandContext<'_>,
+    session: &Session,
     deadline: Duration,
     copies: Copies<'_>,
     cancels: &[&Cancel],
 ) -> Result<Completed, Error> {
     let (out_file, err_file) = invocation.step.files();
-    let header = invocation.intent.reads_key.then(|| means.key_header()).flatten();
-    let env = means.environment(&invocation.step);
-    let folder = means.tree.path("inputs");
+    let header = invocation.intent.reads_key.then(|| session.key_header()).flatten();
+    let env = session.environment(&invocation.step);
+    let folder = session.tree.path("inputs");
     let command = exec::Command {
         stages: &invocation.pipeline.stages,
-        programs: means.programs,
+        programs: &session.programs,
         dir: folder.as_std_path(),
         env: &env,
         stdin: header.as_deref().map(str::as_bytes),
         deadline,
         grace: exec::GRACE,
-        kill_now: Some(means.kill_now),
+        kill_now: Some(&*session.signals.second),
     };
     let (mut redacted, mut raw, mut nowhere) = (Vec::new(), Vec::new(), io::sink());
     let unkept = out_file.is_none();
     let Copies { redacted: copy_to, raw: raw_to } = copies;
-    let mut out = means.tree.sink(out_file.as_deref(), if unkept { &mut redacted } else { copy_to });
+    let mut out = session.tree.sink(out_file.as_deref(), if unkept { &mut redacted } else { copy_to });
     if invocation.pipeline.prints_headers() {
         out = out.of_an_answer();
     }
-    let mut err = means.tree.sink(Some(&err_file), &mut nowhere);
+    let mut err = session.tree.sink(Some(&err_file), &mut nowhere);
     let raw_to: &mut dyn Write = if unkept { &mut raw } else { raw_to };
-    let started = means.clock.now();
+    let started = session.clock.now();
     let ended = exec::run(&command, &mut Tee(raw_to, &mut out), &mut err, cancels)?;
     if let Some(error) = ended.sink_error {
         // What is read line by line fails with an error of its own.
@@ -213,7 +214,7 @@ pub fn perform(
     }
     let (out, err) = (out.finish()?, err.finish()?);
     let failed = ended.exit.iter().any(|&status| status != 0);
-    let first_error = if failed { first_error(means.tree, err.range.as_ref())? } else { None };
+    let first_error = if failed { first_error(&session.tree, err.range.as_ref())? } else { None };
     let outcome = Outcome {
         n: invocation.intent.n,
         id: invocation.intent.id.clone(),
@@ -237,9 +238,9 @@ fn first_error(tree: &Tree, stderr: Option<&ByteRange>) -> io::Result<Option<Str
     Ok(interpret::first_error(&tree.read(Some(&ByteRange { to, ..range.clone() }))?))
 }
 
-impl CommandContext<'_> {
+impl Session {
     fn key_header(&self) -> Option<String> {
-        Some(format!("Authorization: Bearer {}\n", self.key?.expose_secret()))
+        Some(format!("Authorization: Bearer {}\n", self.key.as_ref()?.expose_secret()))
     }
 
     /// Returns the changes to the environment of a child process: no API key, and the run's kubeconfig first.
