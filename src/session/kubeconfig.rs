@@ -2,10 +2,10 @@
 //! written.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 
 use crate::error::Error;
 
@@ -71,10 +71,9 @@ impl Kubeconfig {
     }
 
     fn replace(&self, text: &str) -> io::Result<()> {
-        let mut new = NamedTempFile::new_in(self.folder.path())?;
-        new.write_all(text.as_bytes())?;
-        new.persist(&self.overlay)?;
-        Ok(())
+        let new = self.folder.path().join("kubeconfig.new");
+        fs_err::write(&new, text)?;
+        fs_err::rename(new, &self.overlay)
     }
 }
 

@@ -38,9 +38,8 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
 fn unlike_the_journal(evidence: &Evidence, listed: &[String]) -> io::Result<Vec<String>> {
     let run = &evidence.run;
     let made = made(evidence)?;
-    // The output of a command whose end the run never learned is there, too.
-    let begun = if run.failed.is_some() { of_all_that_began(run) } else { BTreeSet::new() };
-    let more = listed.iter().filter(|file| !made.contains(*file) && !begun.contains(*file));
+    let possible = if run.failed.is_some() { possible_in_a_failed_run(run) } else { BTreeSet::new() };
+    let more = listed.iter().filter(|file| !made.contains(*file) && !possible.contains(*file));
     // A run that failed may have had no room for its documents.
     let less = made.iter().filter(|file| run.failed.is_none() && !listed.contains(file));
     Ok(more
@@ -68,9 +67,12 @@ fn made(evidence: &Evidence) -> io::Result<BTreeSet<String>> {
     Ok(made)
 }
 
-/// Returns the files into which the commands that began may have printed.
-fn of_all_that_began(run: &RunState) -> BTreeSet<String> {
+/// Returns the files that may be there although no event says so: those of commands whose ends the run never learned,
+/// and those that were written just before an event that could not be recorded.
+fn possible_in_a_failed_run(run: &RunState) -> BTreeSet<String> {
     let steps = run.commands.iter().filter_map(|command| run.runbook.step(&command.intent.id));
-    let files = steps.map(Step::files);
-    files.flat_map(|(stdout, stderr)| stdout.into_iter().chain([stderr])).collect()
+    let printed = steps.map(Step::files).flat_map(|(stdout, stderr)| stdout.into_iter().chain([stderr]));
+    let inputs = run.runbook.deployments.iter().map(|deployment| format!("inputs/{}", deployment.manifest));
+    let on_stop = run.runbook.evidence_files.iter().filter(|file| file.only_on_stop);
+    printed.chain(inputs).chain(on_stop.map(|file| file.path.clone())).collect()
 }

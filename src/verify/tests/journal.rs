@@ -96,6 +96,11 @@ fn a_run_that_failed_may_lack_files_and_have_those_of_a_command_whose_end_is_not
     with_more.seal();
     let message = "deploy/more follows from no event of the journal";
     assert_found("one that no command prints into", &with_more.report(), &[(LISTED, message)]);
+    // The manifest was kept, and that it was read could not be recorded.
+    let unread = failed(|files| files.push("inputs/k8s/reaper-deployment.yaml".into()));
+    put(&unread.root(), "inputs/k8s/reaper-deployment.yaml", b"kind: Deployment\n");
+    unread.seal();
+    assert_found("near: an input that was kept just before", &unread.report(), &[]);
     let with_less = failed(|files| files.retain(|file| file != "smoke/results.json"));
     fs_err::remove_file(with_less.root().join("smoke/results.json")).unwrap();
     with_less.seal();
