@@ -102,6 +102,7 @@ pub fn contradiction(urls: &[String], exit: i32, answer: Option<&[u8]>, stderr: 
         let [reports, urls] = [all.len(), urls.len()];
         return Some(format!("of {urls} transfers curl reported {reports}"));
     }
+    let kept = answer.map(statuses).unwrap_or_default();
     for (figures, url) in all.iter().zip(urls) {
         let code = figures.http_code;
         if let Some(other) = figures.response_code.filter(|other| *other != code) {
@@ -113,7 +114,6 @@ pub fn contradiction(urls: &[String], exit: i32, answer: Option<&[u8]>, stderr: 
         if let Some(other) = figures.exitcode.filter(|other| exit == 0 && *other != 0) {
             return Some(format!("it exited 0, and curl reports the exit code {other}"));
         }
-        let kept = answer.map(statuses).unwrap_or_default();
         if let Some(last) = kept.last().filter(|_| code != 0 && !kept.contains(&code)) {
             return Some(format!("curl reports the status {code}, and the answer has {last}"));
         }

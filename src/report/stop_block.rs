@@ -258,8 +258,7 @@ fn look_at(run: &RunState, stop: &Stop) -> Vec<String> {
         _ => Vec::new(),
     };
     if run.dump_ms.is_some() {
-        let of_dump = run.runbook.evidence_files.iter().filter(|file| file.only_on_stop);
-        files.extend(of_dump.map(|file| file.path.as_str()));
+        files.extend(run.runbook.files_on_stop());
     }
     files.retain(|path| is_there(path));
     if files.is_empty() { Vec::new() } else { vec![files.join("  ")] }

@@ -179,8 +179,8 @@ impl World for RealWorld<'_, '_> {
     }
 
     fn complete_the_dump(&mut self, run: &RunState) -> Result<(), Error> {
-        for file in run.runbook.evidence_files.iter().filter(|file| file.only_on_stop) {
-            self.equipment.session.tree.touch(&file.path)?;
+        for file in run.runbook.files_on_stop() {
+            self.equipment.session.tree.touch(file)?;
         }
         Ok(())
     }

@@ -17,9 +17,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use crate::error::Error;
 use crate::events::{Effect, Event, EventKind};
-use crate::procedure::Procedure;
+use crate::evidence::redaction::SecretPatterns;
+use crate::procedure::{NextCommand, Procedure};
 use crate::run_state::RunState;
+use crate::session::{Invocation, Met};
 use crate::verdict::{self, Verdict};
 
 use super::driver::Driver;
@@ -37,6 +40,14 @@ const SEEDS: u64 = 5000;
 const PREFIXES: u64 = 50;
 
 type Verdicts = BTreeMap<String, u64>;
+
+/// Returns the next command with the words of the runbook, without a value to redact.
+fn invocation(command: &NextCommand, run: &RunState) -> Result<Invocation, Error> {
+    let (_, began) = run.began.as_ref().unwrap();
+    let met: Vec<Met<'_>> =
+        command.met.iter().map(|(variable, name)| Met { variable, recorded: name, name }).collect();
+    Invocation::new(run.runbook.step(&command.id).unwrap(), began, &met, &SecretPatterns::none())
+}
 
 /// A run that is over.
 struct Ran {

@@ -107,6 +107,11 @@ impl Runbook {
         self.steps.iter().find(|step| step.id == *id)
     }
 
+    /// Returns the paths of the files that exist only if the run stopped.
+    pub fn files_on_stop(&self) -> impl Iterator<Item = &str> {
+        self.evidence_files.iter().filter(|file| file.only_on_stop).map(|file| file.path.as_str())
+    }
+
     /// Returns the position of a step among all steps; `usize::MAX` if this runbook has no such step.
     pub fn place(&self, id: &StepId) -> usize {
         self.steps.iter().position(|step| step.id == *id).unwrap_or(usize::MAX)

@@ -19,11 +19,12 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
     let mut found = Vec::new();
     for command in &run.commands {
         let Some(outcome) = &command.outcome else { continue };
-        found.extend(first_error(evidence, outcome)?);
+        let stderr = printed(evidence, outcome.stderr.as_ref())?;
+        found.extend(first_error(outcome, &stderr));
         let Some((_, began)) = run.began.as_ref().filter(|_| !outcome.ended_by.is_our_doing()) else {
             continue;
         };
-        let contradiction = contradiction(evidence, began, &command.intent, outcome)?;
+        let contradiction = contradiction(evidence, began, &command.intent, outcome, &stderr)?;
         found.extend(contradiction.map(|why| format!("{}: {why}", outcome.id)));
     }
     let what = format!("what {} commands printed agrees with how they ended", run.commands.len());
@@ -31,16 +32,15 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
 }
 
 /// Compares the first error of a failed command with its standard error.
-fn first_error(evidence: &Evidence, outcome: &Outcome) -> io::Result<Option<String>> {
-    let stderr = printed(evidence, outcome.stderr.as_ref())?;
+fn first_error(outcome: &Outcome, stderr: &[u8]) -> Option<String> {
     let limit = usize::try_from(interpret::FIRST_ERROR_LIMIT).unwrap_or(usize::MAX);
     let failed = outcome.exit.iter().any(|&status| status != 0);
-    let is = interpret::first_error(stderr.get(..limit).unwrap_or(&stderr)).filter(|_| failed);
+    let is = interpret::first_error(stderr.get(..limit).unwrap_or(stderr)).filter(|_| failed);
     let told =
         |error: &Option<String>| error.as_ref().map_or("none".to_owned(), |error| format!("{error:?}"));
-    Ok((is != outcome.first_error).then(|| {
+    (is != outcome.first_error).then(|| {
         format!("{}: its first error is {}, not {}", outcome.id, told(&is), told(&outcome.first_error))
-    }))
+    })
 }
 
 /// Compares the exit code of a command that ended by itself with its words.
@@ -49,17 +49,17 @@ fn contradiction(
     began: &Began,
     intent: &Intent,
     outcome: &Outcome,
+    stderr: &[u8],
 ) -> io::Result<Option<String>> {
     let Some(&exit) = outcome.exit.last() else { return Ok(None) };
     let stdout = || printed(evidence, outcome.stdout.as_ref());
-    let stderr = || printed(evidence, outcome.stderr.as_ref());
     Ok(match outcome.id {
-        StepId::Rollout(_) => rollout::contradiction(exit, &stdout()?, &stderr()?),
+        StepId::Rollout(_) => rollout::contradiction(exit, &stdout()?, stderr),
         StepId::CanI(_) => can_i::contradiction(exit, &stdout()?),
         StepId::Gate(_) | StepId::Check(_) => {
-            curl::contradiction(&urls(evidence, began, intent), exit, Some(&stdout()?), &stderr()?)
+            curl::contradiction(&urls(evidence, began, intent), exit, Some(&stdout()?), stderr)
         }
-        StepId::Latency(_) => curl::contradiction(&urls(evidence, began, intent), exit, None, &stderr()?),
+        StepId::Latency(_) => curl::contradiction(&urls(evidence, began, intent), exit, None, stderr),
         _ => None,
     })
 }

@@ -22,26 +22,31 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
         !evidence.is_closed() && file.rsplit('/').next().is_some_and(|name| name.starts_with('.'))
     };
     let there = |file: &&String| !ABOVE_THE_SUMS.contains(&file.as_str()) && !is_half_written(file);
-    let more = evidence.files.iter().filter(there).filter(|file| !listed.contains(file));
+    let listed_once: BTreeSet<&String> = listed.iter().collect();
+    let more = evidence.files.iter().filter(there).filter(|file| !listed_once.contains(file));
     let missing = listed.iter().filter(|file| !evidence.has(file));
     let mut found: Vec<String> = more
         .map(|file| format!("{file} was not listed by the run"))
         .chain(missing.map(|file| format!("{file} is missing")))
         .collect();
-    found.extend(unlike_the_journal(evidence, listed)?);
+    found.extend(unlike_the_journal(evidence, listed, &listed_once)?);
     let what =
         format!("the {} files that the run listed are there, and follow from the journal", listed.len());
     Ok(Point::new(Kind::Completeness, what, found))
 }
 
 /// Compares the list with the files that the run must have made by its journal.
-fn unlike_the_journal(evidence: &Evidence, listed: &[String]) -> io::Result<Vec<String>> {
+fn unlike_the_journal(
+    evidence: &Evidence,
+    listed: &[String],
+    listed_once: &BTreeSet<&String>,
+) -> io::Result<Vec<String>> {
     let run = &evidence.run;
     let made = made(evidence)?;
     let possible = if run.failed.is_some() { possible_in_a_failed_run(run) } else { BTreeSet::new() };
     let more = listed.iter().filter(|file| !made.contains(*file) && !possible.contains(*file));
-    // A run that failed may have had no room for its documents.
-    let less = made.iter().filter(|file| run.failed.is_none() && !listed.contains(file));
+    // A run that failed on a full disk may lack documents.
+    let less = made.iter().filter(|file| run.failed.is_none() && !listed_once.contains(file));
     Ok(more
         .map(|file| format!("{file} follows from no event of the journal"))
         .chain(less.map(|file| format!("{file} follows from the journal, and the run did not list it")))
@@ -61,8 +66,7 @@ fn made(evidence: &Evidence) -> io::Result<BTreeSet<String>> {
     made.extend(outcomes.flat_map(ranges).flatten().map(|range| range.file));
     made.extend(documents::of(run, |range: &ByteRange| printed(evidence, Some(range)))?.into_keys());
     if run.dump_ms.is_some() {
-        let on_stop = run.runbook.evidence_files.iter().filter(|file| file.only_on_stop);
-        made.extend(on_stop.map(|file| file.path.clone()));
+        made.extend(run.runbook.files_on_stop().map(str::to_owned));
     }
     Ok(made)
 }
@@ -73,6 +77,6 @@ fn possible_in_a_failed_run(run: &RunState) -> BTreeSet<String> {
     let steps = run.commands.iter().filter_map(|command| run.runbook.step(&command.intent.id));
     let printed = steps.map(Step::files).flat_map(|(stdout, stderr)| stdout.into_iter().chain([stderr]));
     let inputs = run.runbook.deployments.iter().map(|deployment| format!("inputs/{}", deployment.manifest));
-    let on_stop = run.runbook.evidence_files.iter().filter(|file| file.only_on_stop);
-    printed.chain(inputs).chain(on_stop.map(|file| file.path.clone())).collect()
+    let on_stop = run.runbook.files_on_stop().map(str::to_owned);
+    printed.chain(inputs).chain(on_stop).collect()
 }

@@ -118,9 +118,8 @@ fn made_up(ran: &Ran, edit: impl FnOnce(&mut Vec<Event>)) -> Moved {
     let lines: Vec<String> =
         events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect();
     std::fs::write(moved.path("journal.jsonl"), lines.concat()).unwrap();
-    let manifest = serde_json::to_string_pretty(&Manifest::fold(&events)).unwrap() + "\n";
-    std::fs::write(moved.path("manifest.json"), manifest).unwrap();
     let record = RunState::of(&events);
+    std::fs::write(moved.path("manifest.json"), Manifest::text(&record).unwrap()).unwrap();
     let overlay = documents::overlay("team's staging", record.context.as_ref().unwrap());
     for phase in Phase::ALL {
         if let Some(text) = cmd_txt::render(&record, phase, &overlay) {

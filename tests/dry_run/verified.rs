@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use staging_dry_run::documents;
 use staging_dry_run::documents::cmd_txt;
 use staging_dry_run::events::{Event, EventKind, RunbookId};
 use staging_dry_run::evidence::redaction::SecretPatterns;
@@ -14,7 +15,6 @@ use staging_dry_run::facts::body::{is_healthy, is_ready};
 use staging_dry_run::manifest::Manifest;
 use staging_dry_run::run_state::RunState;
 use staging_dry_run::runbook::{Document, Phase};
-use staging_dry_run::{documents, verdict};
 
 use super::support::under_way::UnderWay;
 use super::support::{Ran, Staging, copy_folder, scenario_ran};
@@ -227,9 +227,8 @@ pub(super) fn forged(ran: &Ran, event: &str, edit: impl Fn(&str) -> String) -> M
     });
     let journal = std::fs::read(moved.path("journal.jsonl")).unwrap();
     let events = events_of(&journal).unwrap();
-    let manifest = staging_dry_run::manifest::Manifest::fold(&events);
-    std::fs::write(moved.path("manifest.json"), serde_json::to_string_pretty(&manifest).unwrap() + "\n")
-        .unwrap();
+    let manifest = Manifest::text(&RunState::of(&events)).unwrap();
+    std::fs::write(moved.path("manifest.json"), manifest).unwrap();
     moved.with_the_sums_mended();
     moved
 }
@@ -335,8 +334,7 @@ fn folded_again(ran: &Ran, edit: impl FnOnce(String) -> String) -> Moved {
         _ => None,
     });
     std::fs::write(moved.path("inputs/RUNBOOK.md"), document.unwrap_or_default()).unwrap();
-    let manifest = serde_json::to_string_pretty(&Manifest::of(&run, &verdict::judge(&run))).unwrap();
-    std::fs::write(moved.path("manifest.json"), manifest + "\n").unwrap();
+    std::fs::write(moved.path("manifest.json"), Manifest::text(&run).unwrap()).unwrap();
     let overlay = documents::overlay_of(&run).unwrap();
     for phase in Phase::ALL {
         if let Some(text) = cmd_txt::render(&run, phase, &overlay) {

@@ -24,12 +24,14 @@ fn ruled_out(because: &str) -> Conclusion {
     Conclusion::RuledOut(because.to_owned())
 }
 
-/// Replaces the word STATUS in each row of a pod by one of the same length.
-fn shows(sample: &mut Sample, pod: &str, from: &str, to: &str) {
+/// Replaces the word STATUS in each row of the first pod that was sighted by one of the same length.
+fn shows_of_the_first(sample: &mut Sample, from: &str, to: &str) {
+    let mut pod = String::new();
+    seen(sample, |sighting| pod.clone_from(&sighting.pod));
     let text = String::from_utf8(sample.bytes(WATCH)).unwrap();
     let changed: String = text
         .split_inclusive('\n')
-        .map(|line| if line.contains(pod) { line.replace(from, to) } else { line.to_owned() })
+        .map(|line| if line.contains(&pod) { line.replace(from, to) } else { line.to_owned() })
         .collect();
     assert_ne!(text, changed);
     sample.prints(WATCH, &text, &changed);
@@ -114,11 +116,7 @@ fn a_word_that_the_run_was_told_to_stop_on_counts() {
 #[test]
 fn a_row_that_no_run_goes_on_after_departs() {
     let mut sample = Sample::of("pass");
-    let pod = sample.events.iter().find_map(|event| match &event.kind {
-        EventKind::PodSeen(sighting) => Some(sighting.pod.clone()),
-        _ => None,
-    });
-    shows(&mut sample, &pod.unwrap(), "Terminating", "[redacted:]");
+    shows_of_the_first(&mut sample, "Terminating", "[redacted:]");
     let (event, why) = sample.departs().unwrap();
     assert_eq!(event, "pod-seen");
     assert!(why.contains("\"[redacted:]\" is in a word that a rule reads"), "{why}");
@@ -182,11 +180,7 @@ fn a_conclusion_that_does_not_follow_departs() {
 #[test]
 fn a_pod_that_was_shown_going_only_afterwards_is_looked_into() {
     let mut sample = Sample::of("pass");
-    let pod = sample.events.iter().find_map(|event| match &event.kind {
-        EventKind::PodSeen(sighting) => Some(sighting.pod.clone()),
-        _ => None,
-    });
-    shows(&mut sample, &pod.unwrap(), "Terminating", "Running    ");
+    shows_of_the_first(&mut sample, "Terminating", "Running    ");
     let place = sample.events.iter().position(|event| name(event) == "pod-judged").unwrap();
     assert_eq!(sample.departs().unwrap(), ("pod-judged".to_owned(), "it was not due".to_owned()));
     assert_eq!(name(&sample.events[place - 1]), "pod-seen");

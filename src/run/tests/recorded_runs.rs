@@ -20,7 +20,7 @@ use crate::moment::Moment;
 use crate::procedure::{NextCommand, RecordedOutput, Source};
 use crate::run_state::RunState;
 use crate::runbook::StepId;
-use crate::session::{Invocation, Met};
+use crate::session::Invocation;
 
 /// A recorded run, as a world.
 struct RecordedRun {
@@ -128,10 +128,7 @@ impl World for RecordedRun {
     fn show(&mut self, _: &Event, _: &RunState) {}
 
     fn invocation(&self, command: &NextCommand, run: &RunState) -> Result<Invocation, Error> {
-        let (_, began) = run.began.as_ref().unwrap();
-        let met: Vec<Met<'_>> =
-            command.met.iter().map(|(variable, name)| Met { variable, recorded: name, name }).collect();
-        Invocation::new(run.runbook.step(&command.id).unwrap(), began, &met, &SecretPatterns::none())
+        super::invocation(command, run)
     }
 
     fn start(&mut self, invocation: Invocation, _: u64) -> Result<(), Error> {

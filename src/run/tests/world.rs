@@ -12,13 +12,12 @@ use super::observer::{self, Observer};
 use super::plan::{Look, Plan};
 use crate::error::Error;
 use crate::events::{ByteRange, EndedBy, Event, EventKind, ManifestFile, Outcome};
-use crate::evidence::redaction::SecretPatterns;
 use crate::interpret::{self, PodTracker, RowAction};
 use crate::moment::Moment;
 use crate::procedure::{NextCommand, RecordedOutput, Source};
 use crate::run_state::RunState;
 use crate::runbook::StepId;
-use crate::session::{Invocation, Met};
+use crate::session::Invocation;
 
 /// Something that will happen.
 #[derive(Debug)]
@@ -318,10 +317,7 @@ impl Outside for World {
     fn show(&mut self, _: &Event, _: &RunState) {}
 
     fn invocation(&self, command: &NextCommand, run: &RunState) -> Result<Invocation, Error> {
-        let (_, began) = run.began.as_ref().unwrap();
-        let met: Vec<Met<'_>> =
-            command.met.iter().map(|(variable, name)| Met { variable, recorded: name, name }).collect();
-        Invocation::new(run.runbook.step(&command.id).unwrap(), began, &met, &SecretPatterns::none())
+        super::invocation(command, run)
     }
 
     fn start(&mut self, invocation: Invocation, from: u64) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use crate::events::{Effect, EventKind};
 use crate::evidence::sha256_of_bytes;
 use crate::runbook::BUILT_IN;
 
-const ORDER: &str = "the journal ends with a whole line";
+const WHOLE_LINE: &str = "the journal ends with a whole line";
 const LISTED: &str = "files that the run listed are there";
 const RUNBOOK: &str = "inputs/RUNBOOK.md is the runbook";
 
@@ -19,7 +19,7 @@ fn bytes_after_the_last_line_of_a_sealed_journal_are_found() {
     fs_err::write(&journal, format!("{whole}{{\"seq\":")).unwrap();
     folder.seal();
     let message = "journal.jsonl: there are 7 bytes after its last line";
-    assert_found("sealed", &folder.report(), &[(ORDER, message)]);
+    assert_found("sealed", &folder.report(), &[(WHOLE_LINE, message)]);
 
     let mut killed = honest();
     killed.end().events.0.pop();
@@ -30,9 +30,8 @@ fn bytes_after_the_last_line_of_a_sealed_journal_are_found() {
     assert_found("near: a run that was killed", &killed.report(), &[]);
 }
 
-/// The evidence of a run that ended, which lists other files.
-fn listing(change: fn(&mut Vec<String>)) -> Folder {
-    let mut folder = honest();
+/// Ends a run, which lists other files.
+fn end_listing(folder: &mut Folder, change: fn(&mut Vec<String>)) {
     folder.end().events.change(|kind| match kind {
         EventKind::FilesListed { files } => {
             change(files);
@@ -41,6 +40,12 @@ fn listing(change: fn(&mut Vec<String>)) -> Folder {
         _ => false,
     });
     folder.write();
+}
+
+/// The evidence of a run that ended, which lists other files.
+fn listing(change: fn(&mut Vec<String>)) -> Folder {
+    let mut folder = honest();
+    end_listing(&mut folder, change);
     folder.seal();
     folder
 }
@@ -81,14 +86,7 @@ fn a_run_that_failed_may_lack_files_and_have_those_of_a_command_whose_end_is_not
         folder.events.starts("status.after", Effect::Reads);
         folder.files.insert("deploy/status_after.txt".into(), b"NAME\n".to_vec());
         folder.events.add(EventKind::Failed { error: "no space left".into() });
-        folder.end().events.change(|kind| match kind {
-            EventKind::FilesListed { files } => {
-                change(files);
-                true
-            }
-            _ => false,
-        });
-        folder.write();
+        end_listing(&mut folder, change);
         folder
     };
     let with_more = failed(|files| files.push("deploy/more".into()));
@@ -104,7 +102,7 @@ fn a_run_that_failed_may_lack_files_and_have_those_of_a_command_whose_end_is_not
     let with_less = failed(|files| files.retain(|file| file != "smoke/results.json"));
     fs_err::remove_file(with_less.root().join("smoke/results.json")).unwrap();
     with_less.seal();
-    assert_found("near: one that there was no room for", &with_less.report(), &[]);
+    assert_found("near: a document that the full disk lacks", &with_less.report(), &[]);
 }
 
 /// Changes the document that the journal holds, its id or its hash.
