@@ -13,7 +13,11 @@ const BUT: &[(&str, &[&str], &str)] = &[
         &["confirm.pod", "deploy/out/confirm.pod.", "deploy/cmd.txt", "screen pod dpp-api"],
         "whether the replaced pod is still there at the second look",
     ),
-    ("watch-cut", &["deploy/cmd.txt"], "how often the watch is cut"),
+    (
+        "watch-cut",
+        &["deploy/cmd.txt", "screen shown by   watch.pods: "],
+        "how often the watch is cut, and whether the next one shows a pod as ADDED or as MODIFIED",
+    ),
     (
         "refused-at-the-apply",
         &["dump.events", "dump_logs/out/dump.events."],

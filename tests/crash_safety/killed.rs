@@ -62,9 +62,8 @@ fn is_tried(n: u32) -> bool {
     (80..=115).contains(&n) || n.is_multiple_of(5)
 }
 
-#[test]
-#[ignore = "some minutes, and strace"]
-fn a_run_that_is_killed_at_any_line_of_its_journal_leaves_what_is_true() {
+/// Kills runs at one place after the other until one does not come that far; returns how many were killed.
+fn kills(is_tried: fn(u32) -> bool, killed_at: fn(u32) -> bool) -> u32 {
     let kills = AtomicU32::new(0);
     // The next one is only asked for while the ones before came that far.
     let came_that_far = AtomicBool::new(true);
@@ -76,7 +75,13 @@ fn a_run_that_is_killed_at_any_line_of_its_journal_leaves_what_is_true() {
             came_that_far.store(false, Ordering::Relaxed);
         }
     });
-    let kills = kills.into_inner();
+    kills.into_inner()
+}
+
+#[test]
+#[ignore = "some minutes, and strace"]
+fn a_run_that_is_killed_at_any_line_of_its_journal_leaves_what_is_true() {
+    let kills = kills(is_tried, killed_at);
     assert!(kills > 50, "{kills}");
     println!("killed {kills} times");
 }
@@ -102,7 +107,7 @@ fn killed_at_replacement(n: u32) -> bool {
 #[test]
 #[ignore = "some seconds, and strace"]
 fn a_run_that_is_killed_while_it_replaces_a_file_is_doubted_only_if_it_should_have_been_sealed() {
-    let kills = (1..1000).take_while(|n| killed_at_replacement(*n)).count();
+    let kills = kills(|_| true, killed_at_replacement);
     assert!(kills > 25, "{kills}");
     println!("killed {kills} times");
 }
