@@ -8,7 +8,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::events::{
-    ByteRange, Effect, EndedBy, Event, Git, Options, PreviousRun, Program, Redaction, Target, Tool, Who,
+    ByteRange, Effect, EndedBy, Event, Git, Note, Options, PreviousRun, Program, Redaction, Target, Tool, Who,
 };
 use crate::facts::pods::{self, Image};
 use crate::run_state::{CommandRecord, RunState};
@@ -223,7 +223,7 @@ pub struct ManifestCommand {
     pub ended_by: Option<EndedBy>,
     /// A remark about its output, such as a missing part; `None` if there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub note: Option<String>,
+    pub note: Option<Note>,
     /// Where its standard output is stored; `None` if it printed nothing or nothing was stored.
     pub stdout: Option<ByteRange>,
     /// Where its standard error is stored; `None` if it printed nothing or nothing was stored.

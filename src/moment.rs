@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -38,7 +39,21 @@ impl Moment {
     }
 }
 
+/// The format of a moment in the name of a run: `20261123T161952Z`.
+const COMPACT: &str = "%Y%m%dT%H%M%SZ";
+
 impl Moment {
+    /// Returns the moment without its fraction, as in the name of a run: `20261123T161952Z`.
+    pub fn to_compact(self) -> String {
+        self.0.strftime(COMPACT).to_string()
+    }
+
+    /// Parses what [`Self::to_compact`] writes; `None` if the text is something else.
+    pub fn of_compact(text: &str) -> Option<Self> {
+        let moment = TimeZone::UTC.to_timestamp(DateTime::strptime(COMPACT, text).ok()?).ok()?;
+        Some(Self(moment)).filter(|moment| moment.to_compact() == text)
+    }
+
     /// Returns the moment this many milliseconds later, at most the last one that can be written.
     #[must_use]
     pub fn after_millis(self, millis: u64) -> Self {
@@ -90,6 +105,21 @@ mod tests {
         assert_eq!(moment.to_kst(), "2026-11-24 01:20:00 KST");
         assert_eq!(moment.to_clock(), "16:20:00.080");
         assert_eq!(serde_json::to_string(&moment).unwrap(), "\"2026-11-23T16:20:00.080Z\"");
+    }
+
+    #[test]
+    fn the_moment_in_a_name_is_read_again_and_nothing_else() {
+        let moment = Moment("2026-11-23T16:20:00.08Z".parse().unwrap());
+        assert_eq!(moment.to_compact(), "20261123T162000Z");
+        assert_eq!(
+            Moment::of_compact("20261123T162000Z").map(Moment::to_seconds).unwrap(),
+            moment.to_seconds()
+        );
+        for text in
+            ["", "20261123", "20261323T162000Z", "20261123T162000", "2026112T3162000Z", "20261123T162000Z "]
+        {
+            assert_eq!(Moment::of_compact(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Note;
 use crate::command::Effect;
 use crate::moment::Moment;
 use crate::runbook::{Phase, StepId};
@@ -106,7 +107,7 @@ pub struct Outcome {
     pub ended_by: EndedBy,
     /// A remark about its output, such as a missing part; `None` if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub note: Option<Note>,
     /// Where its standard output is stored; `None` if it printed nothing or nothing was stored.
     pub stdout: Option<ByteRange>,
     /// Where its standard error is stored; `None` if it printed nothing or nothing was stored.

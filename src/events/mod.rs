@@ -6,6 +6,7 @@
 mod began;
 mod commands;
 mod form;
+mod note;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,7 @@ pub use crate::command::Effect;
 pub use began::{Began, Ci, Git, Options, PreviousRun, Program, RunbookId, Target, Who};
 pub use commands::{ByteRange, EndedBy, Intent, Outcome, Redaction};
 pub use form::FORM;
+pub use note::Note;
 
 use crate::facts::apply::Applied;
 use crate::facts::context::Context;

@@ -26,7 +26,7 @@ use rustix::io::Errno;
 
 pub use cancel::Cancel;
 
-use crate::events::EndedBy;
+use crate::events::{EndedBy, Note};
 use outputs::Outputs;
 use stages::Stages;
 use termination::Termination;
@@ -75,7 +75,7 @@ pub struct Ended {
     /// The time from before the first start until all stages had ended and the outputs were closed.
     pub duration: Duration,
     /// A remark, as a sentence, if a process outlived the end or output may be incomplete; else `None`.
-    pub note: Option<String>,
+    pub note: Option<Note>,
     /// Why output could not be stored: the first error of a sink or of reading; else `None`.
     pub sink_error: Option<io::Error>,
 }
@@ -134,7 +134,7 @@ pub fn run(
 ) -> Result<Ended, SpawnError> {
     let started = Instant::now();
     if cancels.iter().any(|cancel| cancel.is_cancelled()) {
-        let note = Some("not started: the run was being ended".to_owned());
+        let note = Some(Note::NotStarted);
         let by = EndedBy::StagingDryRun(0);
         return Ok(Ended { exit: Vec::new(), by, duration: Duration::ZERO, note, sink_error: None });
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::outputs::Outputs;
 use super::stages::Stages;
 use super::{Cancel, Command, after};
-use crate::events::EndedBy;
+use crate::events::{EndedBy, Note};
 
 /// How long open outputs may be silent after every stage has ended.
 ///
@@ -142,14 +142,13 @@ impl Termination {
 
     /// Returns a remark about processes that outlived the command or were ended with it; `None` if there are
     /// none.
-    pub(super) fn note(&self, stages: &Stages, outputs: &Outputs<'_>) -> Option<String> {
+    pub(super) fn note(&self, stages: &Stages, outputs: &Outputs<'_>) -> Option<Note> {
         if let Some(program) = stages.first_running() {
-            Some(format!("{program} has not ended, although it was killed"))
+            Some(Note::StillRunning(program.to_owned()))
         } else if outputs.are_open() {
-            let left = "a process that it started left its process group and keeps its output open";
-            Some(format!("{left}: the recorded output may be incomplete"))
+            Some(Note::OutputIncomplete)
         } else if self.by == Some(EndedBy::HeldPipes) {
-            Some("it left a process running that kept its output open, and that process was ended".to_owned())
+            Some(Note::LeftOneRunning)
         } else {
             None
         }

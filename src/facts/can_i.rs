@@ -2,6 +2,8 @@
 //!
 //! Only a printed `yes` or `no` is an answer, since an error has the same exit code as a no.
 
+use super::LAST_OF_ITS_OWN;
+
 /// Returns the answer on standard output; `None` if there is none.
 ///
 /// No answer differs from a no, although both exit with 1: an unreachable server and a usage error print
@@ -19,10 +21,13 @@ pub fn answer(stdout: &[u8]) -> Option<bool> {
 
 /// Returns how the exit code of a question that ended by itself contradicts its answer; `None` if it does not.
 ///
-/// kubectl exits 0 with a yes and 1 with a no.
+/// kubectl exits 0 with a yes and 1 with a no. One that was killed may have answered before.
 pub fn contradiction(exit: i32, stdout: &[u8]) -> Option<String> {
-    let (word, of_word) = if answer(stdout)? { ("yes", 0) } else { ("no", 1) };
-    (exit != of_word).then(|| format!("it exited {exit}, and printed {word}"))
+    let Some(granted) = answer(stdout) else {
+        return (exit == 0).then(|| "it exited 0, and printed neither yes nor no".to_owned());
+    };
+    let (word, of_word) = if granted { ("yes", 0) } else { ("no", 1) };
+    (exit != of_word && exit <= LAST_OF_ITS_OWN).then(|| format!("it exited {exit}, and printed {word}"))
 }
 
 #[cfg(test)]
@@ -62,7 +67,8 @@ mod tests {
             (1, "no\n", None),
             (1, "no - no opinion\n", None),
             (1, "", None),
-            (0, "", None),
+            (137, "yes\n", None),
+            (0, "", Some("it exited 0, and printed neither yes nor no")),
             (1, "yes\n", Some("it exited 1, and printed yes")),
             (0, "no\n", Some("it exited 0, and printed no")),
         ] {

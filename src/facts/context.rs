@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Unreadable;
 use super::json::{document, non_empty};
+use super::{LAST_OF_ITS_OWN, Unreadable};
 
 /// A context of the kubeconfig.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,30 @@ pub fn parse(stdout: &[u8]) -> Result<Context, Unreadable> {
     })
 }
 
+/// Returns how the exit code of `kubectl config use-context` contradicts what it printed; `None` if it does not.
+///
+/// It prints `Switched to context "NAME".` exactly if it exits 0, with the name as Go quotes it (`%q`). Of a name with
+/// other than plain ASCII characters only the first words are compared.
+pub fn contradiction_of_switch(exit: i32, name: &str, stdout: &[u8]) -> Option<String> {
+    let printed = String::from_utf8_lossy(stdout);
+    let is_plain = name.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'));
+    let switched = if is_plain {
+        printed.lines().any(|line| line == format!("Switched to context \"{name}\"."))
+    } else {
+        printed.contains(SWITCHED)
+    };
+    match exit {
+        0 => (!switched).then(|| format!("it exited 0, and did not print that it switched to {name}")),
+        1..=LAST_OF_ITS_OWN => {
+            printed.contains(SWITCHED).then(|| format!("it exited {exit}, and printed that it switched"))
+        }
+        _ => None,
+    }
+}
+
+/// The first words of a `kubectl config use-context` that succeeded.
+const SWITCHED: &str = "Switched to context ";
+
 /// Returns a URL without the `user:password@` before its host.
 pub fn without_credentials(url: &str) -> String {
     let (scheme, rest) = match url.split_once("://") {
@@ -67,6 +91,27 @@ mod tests {
 
     const FULL: &str = r#"{"cluster":"c1","extensions":[{"extension":{"a":1},"name":"x"}],"namespace":"dpp-staging","user":"u1"}
 https://bob:pw@10.0.0.1:6443/path"#;
+
+    #[test]
+    fn a_switch_that_contradicts_its_exit_code_is_found() {
+        let found = |exit, name, stdout: &str| contradiction_of_switch(exit, name, stdout.as_bytes());
+        for (exit, name, stdout) in [
+            (0, "a", "Switched to context \"a\".\n"),
+            (0, "arn:aws:eks:x/y@z", "Switched to context \"arn:aws:eks:x/y@z\".\n"),
+            (0, "caf\u{e9}\\", "Switched to context \"caf\u{e9}\\\\\".\n"),
+            (1, "a", ""),
+            (137, "a", "Switched to context \"a\".\n"),
+        ] {
+            assert_eq!(found(exit, name, stdout), None, "{exit} {name}");
+        }
+        for (exit, name, stdout, expected) in [
+            (0, "a", "Switched to context \"b\".\n", "it exited 0, and did not print that it switched to a"),
+            (0, "caf\u{e9}", "", "it exited 0, and did not print that it switched to caf\u{e9}"),
+            (1, "a", "Switched to context \"a\".\n", "it exited 1, and printed that it switched"),
+        ] {
+            assert_eq!(found(exit, name, stdout).as_deref(), Some(expected));
+        }
+    }
 
     #[test]
     fn a_context_is_read_without_its_credentials() {

@@ -2,11 +2,15 @@
 //!
 //! For each URL in order, standard error contains curl's error message, if any, and then one line of JSON.
 
+mod contradiction;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::json::non_empty;
+
+pub use contradiction::{Transfers, contradiction};
 
 /// One transfer, with or without a response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +61,7 @@ struct Figures {
     response_code: Option<u16>,
     url: Option<String>,
     time_total: f64,
+    time_starttransfer: Option<f64>,
     exitcode: Option<i32>,
     errormsg: Option<String>,
     content_type: Option<String>,
@@ -87,53 +92,6 @@ impl Figures {
             tls_verify: self.ssl_verify_result.filter(|&result| tls || result != 0),
         }
     }
-}
-
-/// Returns how curl's figures contradict each other, the URLs that it was given, its exit code, or the answer that
-/// it kept; `None` if they don't.
-///
-/// `answer` is the standard output, with each head (`-i`), or `None` if the answer was thrown away. curl reports
-/// each transfer in one line, in the order of the URLs; `http_code` and `response_code` are two names of one figure
-/// (curl's manual page, `--write-out`).
-pub fn contradiction(urls: &[String], exit: i32, answer: Option<&[u8]>, stderr: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(stderr);
-    let all: Vec<Figures> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    if all.len() > urls.len() || exit == 0 && all.len() < urls.len() {
-        let [reports, urls] = [all.len(), urls.len()];
-        return Some(format!("of {urls} transfers curl reported {reports}"));
-    }
-    let kept = answer.map(statuses).unwrap_or_default();
-    for (figures, url) in all.iter().zip(urls) {
-        let code = figures.http_code;
-        if let Some(other) = figures.response_code.filter(|other| *other != code) {
-            return Some(format!("curl reports the status {code}, and the response code {other}"));
-        }
-        if let Some(other) = figures.url.as_ref().filter(|other| *other != url) {
-            return Some(format!("curl reports a transfer of {other}, and not of {url}"));
-        }
-        if let Some(other) = figures.exitcode.filter(|other| exit == 0 && *other != 0) {
-            return Some(format!("it exited 0, and curl reports the exit code {other}"));
-        }
-        if let Some(last) = kept.last().filter(|_| code != 0 && !kept.contains(&code)) {
-            return Some(format!("curl reports the status {code}, and the answer has {last}"));
-        }
-        if exit == 0 && code != 0 && answer.is_some() && kept.is_empty() {
-            return Some(format!("curl reports the status {code}, and the answer has no head"));
-        }
-    }
-    None
-}
-
-/// Returns the statuses of the heads at the beginning of an answer: of a proxy, interim ones, and the answer's own.
-fn statuses(answer: &[u8]) -> Vec<u16> {
-    let text = String::from_utf8_lossy(answer);
-    let (mut left, mut found) = (&*text, Vec::new());
-    while let Some(status) = left.strip_prefix("HTTP/").and_then(|line| line.split_whitespace().nth(1)) {
-        found.extend(status.parse::<u16>());
-        let Some((_, rest)) = left.split_once("\r\n\r\n") else { break };
-        left = rest;
-    }
-    found
 }
 
 fn milliseconds(seconds: f64) -> u64 {
@@ -220,44 +178,8 @@ how to fix it, please visit the web page mentioned above.
     }
 
     #[test]
-    fn what_curl_says_twice_agrees() {
-        const HEAD: &str = "HTTP/1.1 200 OK\r\nA: b\r\n\r\nbody";
-        const CONTINUED: &str = "HTTP/1.1 100 Continue\r\n\r\nHTTP/2 503\r\n\r\nHTTP/2 is down";
-        let figures = |code: u16, other: u16, exit: i32, url: &str| {
-            format!(
-                "{{\"http_code\":{code},\"response_code\":{other},\"exitcode\":{exit},\"url\":\"{url}\",\"time_total\":0.1}}\n"
-            )
-        };
-        let old = "{\"http_code\":200,\"time_total\":0.1}\n".to_owned();
-        let (ok, failed) = (figures(200, 200, 0, "u"), figures(0, 0, 7, "u"));
-        let one = |exit, answer: Option<&str>, stderr: &str| {
-            contradiction(&["u".to_owned()], exit, answer.map(str::as_bytes), stderr.as_bytes())
-        };
-        assert_eq!(one(0, Some(HEAD), &ok), None);
-        assert_eq!(one(0, None, &ok), None, "the answer was thrown away");
-        assert_eq!(one(0, Some(HEAD), &old), None, "an older curl");
-        assert_eq!(one(0, Some(CONTINUED), &figures(503, 503, 0, "u")), None);
-        assert_eq!(one(28, Some(HEAD), &figures(200, 200, 28, "u")), None);
-        assert_eq!(one(7, Some(""), &failed), None);
-        assert_eq!(one(137, Some(""), ""), None, "it was killed");
-        for (exit, answer, stderr, expected) in [
-            (0, HEAD, figures(200, 503, 0, "u"), "curl reports the status 200, and the response code 503"),
-            (0, HEAD, figures(503, 503, 0, "u"), "curl reports the status 503, and the answer has 200"),
-            (0, CONTINUED, ok.clone(), "curl reports the status 200, and the answer has 503"),
-            (0, "body", ok.clone(), "curl reports the status 200, and the answer has no head"),
-            (0, HEAD, figures(200, 200, 0, "v"), "curl reports a transfer of v, and not of u"),
-            (0, "", failed, "it exited 0, and curl reports the exit code 7"),
-            (0, HEAD, String::new(), "of 1 transfers curl reported 0"),
-            (0, HEAD, ok.repeat(2), "of 1 transfers curl reported 2"),
-        ] {
-            assert_eq!(one(exit, Some(answer), &stderr).as_deref(), Some(expected));
-        }
-    }
-
-    #[test]
     fn no_bytes_panic() {
         hostile::survives(THREE, |bytes| {
-            drop(contradiction(&["u".to_owned()], 0, Some(bytes), bytes));
             for found in transfers(bytes) {
                 assert!(
                     found.http_status.len() == 3 && found.http_status.bytes().all(|it| it.is_ascii_digit())

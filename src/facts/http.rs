@@ -12,10 +12,11 @@ pub struct HttpAnswer<'a> {
     pub body: &'a [u8],
 }
 
-/// Splits one response, and skips headers that only announce another one.
+/// Splits one response, and skips 1xx headers, such as `103 Early Hints`, which another response follows
+/// (RFC 9110, 15.2).
 ///
-/// These are 1xx responses (`103 Early Hints`), and a proxy's `200 Connection established`, which `-i` prints
-/// before the response that came through it.
+/// A proxy's `200 Connection established` is not among the bytes: every curl command of this program has
+/// `--suppress-connect-headers`.
 pub fn split(answer: &[u8]) -> HttpAnswer<'_> {
     let mut rest = answer;
     loop {
@@ -46,16 +47,8 @@ fn split_first(answer: &[u8]) -> HttpAnswer<'_> {
 }
 
 /// Returns whether another response follows.
-///
-/// A successful response to CONNECT has no body and must not announce one (RFC 9110, 9.3.6).
 fn is_interim(head: &[u8]) -> bool {
-    match status(head) {
-        Some(100..=199) => true,
-        Some(200..=299) => {
-            header(head, "content-length").or_else(|| header(head, "transfer-encoding")).is_none()
-        }
-        _ => false,
-    }
+    matches!(status(head), Some(100..=199))
 }
 
 /// Returns the first line of the headers: `HTTP/1.1 503 Service Unavailable`.
@@ -106,11 +99,14 @@ mod tests {
         for before in [
             "HTTP/1.1 100 Continue\r\n\r\n",
             "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
-            "HTTP/1.0 200 Connection established\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\nLink: </a.css>\n\n",
         ] {
             let whole = format!("{before}{ANSWER}");
             assert_eq!(status(split(whole.as_bytes()).head), Some(503), "{before}");
         }
+        // One that is not 1xx decides, whatever follows: a forged one is put before the real one.
+        let forged = format!("HTTP/1.1 200 OK\r\n\r\n{ANSWER}");
+        assert_eq!(status(split(forged.as_bytes()).head), Some(200));
     }
 
     #[test]
@@ -141,7 +137,7 @@ mod tests {
 
     #[test]
     fn no_bytes_panic() {
-        let whole = format!("HTTP/1.0 200 Connection established\r\n\r\n{ANSWER}");
+        let whole = format!("HTTP/1.1 103 Early Hints\r\n\r\n{ANSWER}");
         hostile::survives(&whole, |bytes| {
             let found = split(bytes);
             assert!(bytes.ends_with(&[found.head, found.body].concat()));

@@ -44,6 +44,10 @@ pub mod words;
 
 pub use json::Unreadable;
 
+/// The highest exit code that a program chooses itself; higher ones are the shell's, of a program that could not be
+/// started or was killed (bash(1), "EXIT STATUS").
+pub const LAST_OF_ITS_OWN: i32 = 125;
+
 #[cfg(test)]
 mod hostile {
     //! Bytes that no program would print, for every parser.

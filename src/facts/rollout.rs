@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::stderr;
+use super::{LAST_OF_ITS_OWN, stderr};
 
 /// The end of a `kubectl rollout status`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,20 +66,19 @@ pub fn ending(exit: i32, stderr: &[u8]) -> Ending {
 /// Returns how the exit code of a rollout that ended by itself contradicts what it printed; `None` if it does not.
 ///
 /// kubectl prints `deployment "NAME" successfully rolled out` as its last line exactly if it exits 0
-/// (`pkg/cmd/rollout/rollout_status.go`). A rollout that printed nothing at all contradicts nothing.
-pub fn contradiction(exit: i32, stdout: &[u8], stderr: &[u8]) -> Option<String> {
+/// (`pkg/cmd/rollout/rollout_status.go`). One that was killed may have printed it before.
+pub fn contradiction(name: &str, exit: i32, stdout: &[u8], stderr: &[u8]) -> Option<String> {
     let stdout = String::from_utf8_lossy(stdout);
     let last = stdout.lines().map(str::trim_end).rfind(|line| !line.is_empty());
-    let rolled_out = last.is_some_and(|line| line.ends_with("successfully rolled out"));
+    let rolled_out = last == Some(format!("deployment {name:?} successfully rolled out").as_str());
     if exit != 0 {
-        return rolled_out.then(|| format!("it exited {exit}, and printed that it was rolled out"));
+        return (rolled_out && exit <= LAST_OF_ITS_OWN)
+            .then(|| format!("it exited {exit}, and printed that it was rolled out"));
     }
-    if rolled_out {
-        return None;
+    if let Some(error) = stderr::errors(stderr).into_iter().find(|line| known(line).is_some()) {
+        return Some(format!("it exited 0, and printed {error:?}"));
     }
-    let error = || stderr::errors(stderr).into_iter().find(|line| known(line).is_some());
-    let printed = last.map(str::to_owned).or_else(error)?;
-    Some(format!("it exited 0, and printed {printed:?}"))
+    (!rolled_out).then(|| format!("it exited 0, and its last line was {:?}", last.unwrap_or_default()))
 }
 
 fn known(line: &str) -> Option<Ending> {
@@ -158,20 +157,30 @@ mod tests {
         let both = format!("{waits}{done}");
         let timed_out = "error: timed out waiting for the condition\n";
         let found =
-            |exit, stdout: &str, stderr: &str| contradiction(exit, stdout.as_bytes(), stderr.as_bytes());
+            |exit, stdout: &str, stderr: &str| contradiction("a", exit, stdout.as_bytes(), stderr.as_bytes());
         for (exit, stdout, stderr) in [
             (0, &*both, ""),
             (0, done, "Warning: old\n"),
+            (0, done, "a plugin refreshed its token\n"),
             (1, waits, timed_out),
             (1, "", timed_out),
-            (0, "", ""),
             (137, waits, ""),
+            (137, done, ""),
         ] {
             assert_eq!(found(exit, stdout, stderr), None, "{exit} {stdout} {stderr}");
         }
+        let of_b = "deployment \"b\" successfully rolled out\n";
         for (exit, stdout, stderr, expected) in [
-            (0, waits, "", "it exited 0, and printed \"Waiting for 1 of 2 updated replicas...\""),
+            (0, waits, "", "it exited 0, and its last line was \"Waiting for 1 of 2 updated replicas...\""),
+            (
+                0,
+                of_b,
+                "",
+                "it exited 0, and its last line was \"deployment \\\"b\\\" successfully rolled out\"",
+            ),
+            (0, "", "", "it exited 0, and its last line was \"\""),
             (0, "", timed_out, "it exited 0, and printed \"error: timed out waiting for the condition\""),
+            (0, done, timed_out, "it exited 0, and printed \"error: timed out waiting for the condition\""),
             (1, &*both, timed_out, "it exited 1, and printed that it was rolled out"),
         ] {
             assert_eq!(found(exit, stdout, stderr).as_deref(), Some(expected), "{exit} {stdout} {stderr}");
@@ -184,7 +193,7 @@ mod tests {
             "error: deployment \"x\" exceeded its progress deadline\nWaiting for x\n",
             |bytes| {
                 drop(ending(1, bytes));
-                drop(contradiction(0, bytes, bytes));
+                drop(contradiction("x", 0, bytes, bytes));
             },
         );
     }

@@ -9,7 +9,7 @@ use super::pods::{self, FIRST_SIGHT_MS, Rows, Source};
 use super::{LISTS, Open, Procedure, RecordedOutput, STEPS, WATCH};
 use crate::events::{EndedBy, Event, EventKind, Intent, Outcome, Sighting};
 use crate::moment::{Moment, go_duration, millis};
-use crate::runbook::StepId;
+use crate::runbook::{ENDING_SIGNALS, StepId};
 
 /// The precision of the journal's moments, in ms: each is cut to a millisecond.
 const PRECISION_MS: u64 = 2;
@@ -64,7 +64,12 @@ impl Procedure {
             return Err("it is older than the event before".to_owned());
         }
         match &event.kind {
-            EventKind::Signal { .. } if self.signal.is_none() && self.seq >= 2 && !self.is_done() => {
+            EventKind::Signal { signal }
+                if ENDING_SIGNALS.contains(signal)
+                    && self.signal.is_none()
+                    && self.seq >= 2
+                    && !self.is_done() =>
+            {
                 return Ok(Answer(None));
             }
             // The last files may fail after the last event.

@@ -13,7 +13,7 @@ use super::raw_names::RawNames;
 use super::{Equipment, Job, StartError};
 use crate::documents::cmd_txt;
 use crate::error::Error;
-use crate::events::{Began, EventKind, FORM, Git, PreviousRun, Program, RunbookId, Scope};
+use crate::events::{Began, EventKind, FORM, Git, Note, PreviousRun, Program, RunbookId, Scope};
 use crate::evidence::redaction::{SecretPatterns, marker};
 use crate::evidence::{self, Journal, Lock, LockError, Reserve, Tree, sha256_of_bytes};
 use crate::exec::{Cancel, Programs};
@@ -141,6 +141,7 @@ fn refuse_a_secret_that_decides(
         cmd_txt::PRELUDE,
         runbook.document.text(),
         FORM,
+        &Note::words(),
         &rules.join(" "),
         &schemas,
         &words::DECIDING.join(" "),
@@ -235,7 +236,7 @@ fn began(job: &Job, host: &HostEnvironment, run_id: String, git: Git, place: &Sl
 /// second apart.
 fn run_id(clock: &Clock) -> String {
     let random = RandomState::new().hash_one(std::process::id()) & 0x00ff_ffff;
-    format!("{}-{random:06x}", clock.now().0.strftime("%Y%m%dT%H%M%SZ"))
+    format!("{}-{random:06x}", clock.now().to_compact())
 }
 
 fn cancel() -> Result<Cancel, Error> {

@@ -33,6 +33,9 @@ pub const EXIT_CODES: &[ExitCode] = &[
     ExitCode { id: "exit-128", code: 128, meaning: "128+n: signal n ended the run" },
 ];
 
+/// The signals that end a run in order: HUP, INT and TERM (signal(7)).
+pub const ENDING_SIGNALS: [i32; 3] = [1, 2, 15];
+
 /// Returns the exit code of a process that a signal ended, as a shell reports it.
 pub fn exit_of_signal(signal: i32) -> u8 {
     128u8.saturating_add(u8::try_from(signal).unwrap_or_default())

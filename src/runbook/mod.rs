@@ -29,7 +29,7 @@ mod troubleshooting;
 pub use checks::Check;
 pub use document::{BUILT_IN, Document};
 pub use evidence_files::EvidenceFile;
-pub use exit_codes::{EXIT_CODES, ExitCode, exit_of_signal};
+pub use exit_codes::{ENDING_SIGNALS, EXIT_CODES, ExitCode, exit_of_signal};
 pub use permissions::Permission;
 pub use procedure::Deployment;
 pub use reader::{DocumentProblem, NotARunbook};

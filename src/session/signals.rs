@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::SIGXFSZ;
 
 use crate::error::Error;
 use crate::exec::Cancel;
+use crate::runbook::ENDING_SIGNALS;
 
 /// The handlers of INT, TERM and HUP.
 ///
@@ -32,12 +33,11 @@ impl Signals {
         // With SIGXFSZ caught, a file at its size limit causes a write error, as a full disk does, instead of
         // ending the process.
         signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(setup)?;
-        let ours = [SIGINT, SIGTERM, SIGHUP];
         let no_more = Arc::new(AtomicBool::new(false));
-        for signal in ours {
+        for signal in ENDING_SIGNALS {
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&no_more)).map_err(setup)?;
         }
-        let mut coming = signal_hook::iterator::Signals::new(ours).map_err(setup)?;
+        let mut coming = signal_hook::iterator::Signals::new(ENDING_SIGNALS).map_err(setup)?;
         let signals = Self {
             first: Arc::new(Cancel::new().map_err(setup)?),
             second: Arc::new(Cancel::new().map_err(setup)?),

@@ -8,10 +8,11 @@ use std::io;
 
 use super::outputs::printed;
 use super::{Evidence, Kind, Point};
-use crate::events::{Began, Intent, Outcome};
-use crate::facts::{can_i, curl, rollout};
-use crate::interpret;
-use crate::runbook::StepId;
+use crate::events::{Began, ByteRange, EventKind, Intent, Note, Outcome, Redaction};
+use crate::evidence::redaction::marker;
+use crate::facts::{LAST_OF_ITS_OWN, apply, can_i, context, curl, rollout, stderr};
+use crate::interpret::{self, CommandOutput};
+use crate::runbook::{StepId, VersionedTool};
 use crate::verdict;
 
 pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
@@ -21,6 +22,8 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
         let Some(outcome) = &command.outcome else { continue };
         let stderr = printed(evidence, outcome.stderr.as_ref())?;
         found.extend(first_error(outcome, &stderr));
+        found.extend(note(outcome));
+        found.extend(redactions(evidence, outcome)?);
         let Some((_, began)) = run.began.as_ref().filter(|_| !outcome.ended_by.is_our_doing()) else {
             continue;
         };
@@ -43,6 +46,28 @@ fn first_error(outcome: &Outcome, stderr: &[u8]) -> Option<String> {
     })
 }
 
+/// Compares the note of a command with how it ended.
+fn note(outcome: &Outcome) -> Option<String> {
+    let note = outcome.note.as_ref().filter(|note| !note.fits(outcome))?;
+    Some(format!("{}: no command that ended so has the note {:?}", outcome.id, note.to_string()))
+}
+
+/// Compares the redactions of a command with the markers in its output; the program may have printed more of them.
+fn redactions(evidence: &Evidence, outcome: &Outcome) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for redaction in &outcome.redactions {
+        let of_the_file = |range: &&ByteRange| range.file == redaction.file;
+        let range = outcome.stdout.iter().chain(&outcome.stderr).find(of_the_file);
+        let marker = marker(&redaction.name);
+        let markers = String::from_utf8_lossy(&printed(evidence, range)?).matches(&marker).count();
+        if u64::try_from(markers).is_ok_and(|markers| markers < redaction.count) {
+            let Redaction { file, count, .. } = redaction;
+            found.push(format!("{}: {marker} is {markers} times in {file}, not {count} times", outcome.id));
+        }
+    }
+    Ok(found)
+}
+
 /// Compares the exit code of a command that ended by itself with its words.
 fn contradiction(
     evidence: &Evidence,
@@ -51,17 +76,136 @@ fn contradiction(
     outcome: &Outcome,
     stderr: &[u8],
 ) -> io::Result<Option<String>> {
-    let Some(&exit) = outcome.exit.last() else { return Ok(None) };
-    let stdout = || printed(evidence, outcome.stdout.as_ref());
-    Ok(match outcome.id {
-        StepId::Rollout(_) => rollout::contradiction(exit, &stdout()?, stderr),
-        StepId::CanI(_) => can_i::contradiction(exit, &stdout()?),
-        StepId::Gate(_) | StepId::Check(_) => {
-            curl::contradiction(&urls(evidence, began, intent), exit, Some(&stdout()?), stderr)
+    let Some(&exit) = outcome.exit.last().filter(|_| outcome.note != Some(Note::OutputIncomplete)) else {
+        return Ok(None);
+    };
+    let stdout = printed(evidence, outcome.stdout.as_ref())?;
+    let answer = Some(&*stdout).filter(|_| !matches!(outcome.id, StepId::Latency(_)));
+    if let StepId::Gate(_) | StepId::Check(_) | StepId::Latency(_) = outcome.id {
+        let known = curl::Transfers {
+            urls: &urls(evidence, began, intent),
+            exit,
+            answer,
+            duration_ms: outcome.duration_ms,
+            reports_all: curl_reports_all(evidence),
+            is_as_printed: outcome.redactions.is_empty(),
+        };
+        return Ok(curl::contradiction(&known, stderr));
+    }
+    let of_the_step =
+        of_the_step(evidence, began, outcome, exit, &CommandOutput { outcome, stdout: &stdout, stderr });
+    Ok(of_the_step.or_else(|| of_any_kubectl(evidence, outcome, &stdout, stderr)))
+}
+
+/// The first curl that reports the URL and the exit code of each transfer.
+const CURL_THAT_REPORTS_ALL: (u32, u32) = (7, 75);
+
+fn curl_reports_all(evidence: &Evidence) -> bool {
+    let curl = evidence.run.versions.iter().find(|version| version.name == VersionedTool::Curl.name());
+    curl.and_then(|version| version.numbers).is_some_and(|numbers| numbers >= CURL_THAT_REPORTS_ALL)
+}
+
+/// Compares the exit code with the words that only this step prints. Words with a name are not compared if something
+/// was redacted.
+fn of_the_step(
+    evidence: &Evidence,
+    began: &Began,
+    outcome: &Outcome,
+    exit: i32,
+    output: &CommandOutput<'_>,
+) -> Option<String> {
+    let run = &evidence.run;
+    let stdout = output.stdout;
+    let names_are_whole = outcome.redactions.is_empty();
+    match &outcome.id {
+        StepId::CanI(_) => can_i::contradiction(exit, stdout),
+        StepId::Rollout(id) if names_are_whole => {
+            rollout::contradiction(&run.runbook.deployment(id)?.name, exit, stdout, output.stderr)
         }
-        StepId::Latency(_) => curl::contradiction(&urls(evidence, began, intent), exit, None, stderr),
+        StepId::UseContext if names_are_whole => {
+            context::contradiction_of_switch(exit, &began.target.context, stdout)
+        }
+        StepId::Namespace if names_are_whole && exit == 0 => {
+            let namespace = began.target.namespace.as_str();
+            let told = String::from_utf8_lossy(stdout);
+            let is_told = told.lines().any(|line| line.split_whitespace().next() == Some(namespace));
+            (!is_told).then(|| format!("it exited 0, and did not name {namespace}"))
+        }
+        StepId::Apply(id) if names_are_whole => {
+            let file = &run.runbook.deployment(id)?.manifest;
+            let landed = run.landings.iter().find(|landed| landed.file == *file)?;
+            // A failed stage before it may have left kubectl without a part of the manifest.
+            let exit = i32::from(!outcome.succeeded());
+            apply::contradiction(exit, &apply::applied(stdout), &landed.objects)
+        }
+        StepId::Version(_) | StepId::Server | StepId::Whoami if (1..=LAST_OF_ITS_OWN).contains(&exit) => {
+            let facts = interpret::events(run, output).unwrap_or_default();
+            let is_a_fact = |kind: &EventKind| match kind {
+                EventKind::ToolVersion(version) => version.version.is_some(),
+                EventKind::ServerVersion { version: fact } | EventKind::ClusterUser { name: fact } => {
+                    fact.is_some()
+                }
+                _ => false,
+            };
+            facts
+                .iter()
+                .any(is_a_fact)
+                .then(|| format!("it exited {exit}, and printed what it was asked for"))
+        }
         _ => None,
-    })
+    }
+}
+
+/// Compares the exit code of a command with words that each kubectl prints, and with silence.
+fn of_any_kubectl(evidence: &Evidence, outcome: &Outcome, stdout: &[u8], stderr: &[u8]) -> Option<String> {
+    if !outcome.succeeded() {
+        return None;
+    }
+    // kubectl's own error comes last, after those of a credential plugin.
+    let last = stderr::errors(stderr).pop();
+    if let Some(error) = last.filter(|error| error.starts_with("Error from server")) {
+        return Some(format!("it exited 0, and printed {error:?}"));
+    }
+    let is_kept = evidence.run.runbook.step(&outcome.id).is_some_and(|step| step.files().0.is_some());
+    (prints_something(&outcome.id) && is_kept && stdout.is_empty())
+        .then(|| "it exited 0, and printed nothing".to_owned())
+}
+
+/// Returns whether a step always prints something if it succeeds.
+fn prints_something(id: &StepId) -> bool {
+    match id {
+        StepId::Version(_)
+        | StepId::Context
+        | StepId::Namespaces
+        | StepId::Namespace
+        | StepId::Server
+        | StepId::Whoami
+        | StepId::Uids
+        | StepId::ObjectsBefore
+        | StepId::ObjectsApplied
+        | StepId::ObjectsAfter
+        | StepId::ConfirmPod
+        | StepId::CanI(_)
+        | StepId::Guard(_)
+        | StepId::UseContext
+        | StepId::Apply(_)
+        | StepId::Rollout(_)
+        | StepId::Gate(_)
+        | StepId::Check(_)
+        | StepId::Body(_) => true,
+        // A namespace without pods, a manifest without text, a container without a log.
+        StepId::StatusBefore
+        | StepId::StatusAfter
+        | StepId::WatchPods
+        | StepId::ListPods
+        | StepId::ListLast
+        | StepId::Render(_)
+        | StepId::Latency(_)
+        | StepId::DumpDescribe
+        | StepId::DumpEvents
+        | StepId::DumpLogs
+        | StepId::DumpPrevious => false,
+    }
 }
 
 /// Returns the URLs that a curl command requests, in its order.

@@ -17,15 +17,19 @@ pub(super) struct FolderContents {
     /// A finding for each other entry, sorted: links, sockets, names that are not UTF-8, and files that are too
     /// large to be read into memory.
     pub(super) others: Vec<String>,
+    /// A finding for each directory without an entry, sorted; a run that was killed may leave one.
+    pub(super) empty: Vec<String>,
 }
 
 /// Lists a directory and its subdirectories without following links.
 pub(super) fn find(folder: &Utf8Path) -> io::Result<FolderContents> {
-    let mut found = FolderContents { files: Vec::new(), others: Vec::new() };
+    let mut found = FolderContents { files: Vec::new(), others: Vec::new(), empty: Vec::new() };
     let mut folders = vec![folder.to_owned().into_std_path_buf()];
     while let Some(at) = folders.pop() {
-        for entry in fs_err::read_dir(at)? {
+        let mut is_empty = true;
+        for entry in fs_err::read_dir(&at)? {
             let entry = entry?;
+            is_empty = false;
             let (path, kind) = (entry.path(), entry.file_type()?);
             let below = path.strip_prefix(folder).unwrap_or(&path).to_owned();
             match below.to_str() {
@@ -40,13 +44,18 @@ pub(super) fn find(folder: &Utf8Path) -> io::Result<FolderContents> {
                 _ => found.others.push(format!("{} is not a regular file", below.to_string_lossy())),
             }
         }
+        if is_empty {
+            let below = at.strip_prefix(folder).unwrap_or(&at);
+            found.empty.push(format!("{} is a directory without files", below.to_string_lossy()));
+        }
     }
+    found.empty.sort_unstable();
     found.files.sort_unstable();
     found.others.sort_unstable();
     Ok(found)
 }
 
-pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<Point>> {
+pub(super) fn checks(evidence: &Evidence, others: &[String], empty: &[String]) -> io::Result<Vec<Point>> {
     let others = others.iter().cloned();
     if !evidence.has(SUMS) {
         let above = ABOVE_THE_SUMS.into_iter().filter(|file| evidence.has(file));
@@ -74,7 +83,7 @@ pub(super) fn checks(evidence: &Evidence, others: &[String]) -> io::Result<Vec<P
     let summed: BTreeSet<&String> = listed.keys().collect();
     let missing = summed.difference(&there).map(|file| format!("{file} is missing"));
     let more = there.difference(&summed).map(|file| format!("{file} was added after the run was sealed"));
-    let set = missing.chain(more).chain(others).collect();
+    let set = missing.chain(more).chain(others).chain(empty.iter().cloned()).collect();
     Ok(vec![
         Point::new(Kind::Integrity, format!("{} files are what {SUMS} says", listed.len()), differing),
         Point::new(Kind::Integrity, "no file is missing or added, and there is no link", set),

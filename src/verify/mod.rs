@@ -256,7 +256,7 @@ pub fn verify(folder: &Utf8Path, anchors: &TrustAnchors<'_>) -> Result<Report, C
     let (walked, run) = walk::walk(&events, &tree, &found.files);
     let evidence = Evidence { run, files: found.files, tree, events };
 
-    let mut checks = files::checks(&evidence, &found.others)?;
+    let mut checks = files::checks(&evidence, &found.others, &found.empty)?;
     checks.extend(trust_anchors::checks(&evidence, anchors)?);
     if let Some(why) = unreadable {
         checks.push(Point::new(Kind::Truth, "journal.jsonl can be read", vec![why]));

@@ -30,6 +30,9 @@ fn seal(evidence: &Evidence, seal: Option<&str>) -> Result<Option<Point>, Cannot
     }))
 }
 
+/// The first and the last line of a signature (`PROTOCOL.sshsig` of OpenSSH).
+const ARMOR: [&str; 2] = ["-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"];
+
 fn signature(evidence: &Evidence, signers: Option<&Signers<'_>>) -> Result<Option<Point>, CannotRead> {
     let run = &evidence.run;
     let does_not = |found: String| Some(Point::new(Kind::Integrity, "the signature", vec![found]));
@@ -44,6 +47,10 @@ fn signature(evidence: &Evidence, signers: Option<&Signers<'_>>) -> Result<Optio
         return Ok(if missing { does_not(format!("there is no {SIGNATURE}: {why}")) } else { None });
     }
     let Some(signers) = signers else {
+        let text = String::from_utf8_lossy(&fs_err::read(evidence.tree.path(SIGNATURE))?).into_owned();
+        if !(text.starts_with(ARMOR[0]) && text.trim_end().ends_with(ARMOR[1])) {
+            return Ok(does_not(format!("{SIGNATURE} is not a signature by ssh-keygen(1)")));
+        }
         let what = format!("{SIGNATURE} is a signature: give the signer with --signed-by");
         return Ok(Some(Point::open(Kind::Integrity, what)));
     };

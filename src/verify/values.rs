@@ -1,15 +1,18 @@
 //! Verifies that the values of a run are ones that a run accepts; others would change the runbook's commands.
 
+use camino::Utf8Path;
+
 use super::{Evidence, Kind, Point};
-use crate::events::Began;
+use crate::events::{Began, Scope};
 use crate::inputs;
-use crate::moment::go_duration;
+use crate::moment::{Moment, go_duration};
 
 pub(super) fn check(evidence: &Evidence) -> Point {
-    let Some((_, began)) = &evidence.run.began else {
+    let Some((at, began)) = &evidence.run.began else {
         return Point::undecided(Kind::Truth, "no run was begun");
     };
-    Point::new(Kind::Truth, "a run accepts the values of this one", strange_values(began))
+    let found = strange_values(began).into_iter().chain(strange_beginning(*at, began)).collect();
+    Point::new(Kind::Truth, "a run accepts the values of this one", found)
 }
 
 /// Returns problems of values that no run can have been given; they would change the runbook's commands.
@@ -26,3 +29,30 @@ fn strange_values(began: &Began) -> Vec<String> {
         )
         .collect()
 }
+
+/// Returns how the first event contradicts itself; a name that contains a redacted value is not compared.
+fn strange_beginning(at: Moment, began: &Began) -> Vec<String> {
+    let mut found = Vec::new();
+    // A preflight and the smoke checks alone leave no evidence.
+    if began.scope != Scope::Whole {
+        found.push("only a run of the whole runbook leaves evidence, and this one says otherwise".to_owned());
+    }
+    let is_whole = |text: &str| !text.contains("[redacted:");
+    let named = began.run_id.split_once('-').and_then(|(time, _)| Moment::of_compact(time));
+    if !named.is_some_and(|named| named <= at && at.millis_since(named) < A_DAY_MS) && is_whole(&began.run_id)
+    {
+        found.push(format!("the run {} did not begin at {at}", began.run_id));
+    }
+    let dir = Utf8Path::new(&began.evidence_dir);
+    let date = dir.file_name().and_then(|name| Moment::of_compact(&format!("{name}T120000Z")));
+    // In the time zone of the machine, which is at most 14 hours from UTC.
+    let is_near =
+        |date: Moment| date.millis_since(at) <= 2 * A_DAY_MS && at.millis_since(date) <= 2 * A_DAY_MS;
+    if !(dir.is_absolute() && date.is_some_and(is_near)) && is_whole(&began.evidence_dir) {
+        found.push(format!("a run that began at {at} does not write its evidence to {dir}"));
+    }
+    found
+}
+
+/// A day, in ms.
+const A_DAY_MS: u64 = 24 * 60 * 60 * 1000;

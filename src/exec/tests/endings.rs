@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use super::*;
+use crate::events::Note;
 
 /// Long enough for bash to start on a busy machine.
 const SHORT: Duration = Duration::from_secs(3);
@@ -126,10 +127,7 @@ fn what_it_left_behind_goes_with_it_when_it_is_ended() {
 fn one_that_leaves_something_holding_its_output_is_not_waited_for() {
     let tried = tried(&command(&bash("sleep 1000 & echo $! $$; exit 6")), &[]);
     assert_eq!((tried.ended.exit, tried.ended.by), (vec![6], EndedBy::HeldPipes));
-    assert_eq!(
-        tried.ended.note.unwrap(),
-        "it left a process running that kept its output open, and that process was ended"
-    );
+    assert_eq!(tried.ended.note, Some(Note::LeftOneRunning));
     assert!(tried.ended.duration < SOON);
     assert_gone(&tried.out);
 }
@@ -154,7 +152,7 @@ fn what_left_its_group_is_abandoned_and_told() {
     let stages = bash("setsid sleep 1000 & echo $!; exit 0");
     let tried = tried(&Command { grace: SHORT, ..command(&stages) }, &[]);
     assert_eq!((tried.ended.exit, tried.ended.by), (vec![0], EndedBy::HeldPipes));
-    assert!(tried.ended.note.unwrap().ends_with("the recorded output may be incomplete"));
+    assert_eq!(tried.ended.note, Some(Note::OutputIncomplete));
     assert!(tried.ended.duration < SOON);
     let pid = tried.out.trim().parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();

@@ -16,7 +16,7 @@ pub(super) const GOES: &str = "MODIFIED   dpp-api-2   1/1   Terminating   0   5s
 pub(super) const ENDS: &str = "MODIFIED   dpp-api-2   0/1   Error         0   6s";
 pub(super) const HEALTHY: &str = "HTTP/1.1 200 OK\r\n\r\n{\"status\":\"healthy\",\"version\":\"0.4.2.2\"}";
 pub(super) const READY: &str = "HTTP/1.1 200 OK\r\n\r\n{\"status\":\"ready\",\"services\":{\"db\":\"up\"}}";
-pub(super) const FIGURES: &str = "{\"http_code\":200,\"time_total\":0.009,\"exitcode\":0}\n";
+pub(super) const FIGURES: &str = "{\"http_code\":200,\"time_total\":0.004,\"exitcode\":0}\n";
 pub(super) const NO_OBJECTS: &str = "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[]}\n";
 pub(super) const GONE: &str = "Error from server (NotFound): pods \"dpp-api-1\" not found\n";
 

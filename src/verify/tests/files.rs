@@ -93,9 +93,9 @@ fn a_file_that_is_not_what_was_sealed_is_found() {
             found: &[(SET, "deploy/link is not a regular file")],
         },
         Row {
-            case: "near: an empty directory",
+            case: "an empty directory",
             alter: |root| fs_err::create_dir(root.join("deploy/more")).unwrap(),
-            found: &[],
+            found: &[(SET, "deploy/more is a directory without files")],
         },
     ]);
 }
@@ -191,7 +191,11 @@ fn a_folder_without_sums_is_of_a_run_that_was_killed() {
         |folder| _ = folder.events.add(EventKind::Failed { error: "no space".into() });
     assert_found("near: of a run that failed as it closed", &killed(failed, &["attestation.json"]), &[]);
     let signed = "SHA256SUMS.sig is there, but SHA256SUMS is missing";
-    assert_found("a signature", &killed(failed, &["SHA256SUMS.sig"]), &[(what, signed)]);
+    assert_found(
+        "a signature",
+        &killed(failed, &["SHA256SUMS.sig"]),
+        &[(what, signed), ("the signature", NO_SIGNATURE)],
+    );
     let folder = honest();
     folder.write();
     std::os::unix::fs::symlink("out", folder.root().join("deploy/link")).unwrap();
@@ -223,6 +227,9 @@ fn a_seal_from_outside_vouches_for_the_sums() {
     assert_found("no sums", &report, &[("the seal", "SHA256SUMS is missing")]);
 }
 
+const NO_SIGNATURE: &str = "SHA256SUMS.sig is not a signature by ssh-keygen(1)";
+const ARMORED: &[u8] = b"-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n";
+
 #[test]
 fn a_signature_is_missed_where_there_should_be_one() {
     let to_be_signed = |folder: &mut Folder| {
@@ -234,6 +241,8 @@ fn a_signature_is_missed_where_there_should_be_one() {
     let though = "there is no SHA256SUMS.sig: though the run was started with --sign-with";
     assert_found("to be signed", &folder.report(), &[("the signature", though)]);
     put(&folder.root(), "SHA256SUMS.sig", b"x");
+    assert_found("none", &folder.report(), &[("the signature", NO_SIGNATURE)]);
+    put(&folder.root(), "SHA256SUMS.sig", ARMORED);
     let report = folder.report();
     assert_found("near: one that nobody asked about", &report, &[]);
     let open = report.checks.iter().find(|check| check.what.starts_with("SHA256SUMS.sig is a signature"));

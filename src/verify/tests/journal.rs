@@ -32,9 +32,16 @@ fn bytes_after_the_last_line_of_a_sealed_journal_are_found() {
 
 /// Ends a run, which lists other files.
 fn end_listing(folder: &mut Folder, change: fn(&mut Vec<String>)) {
+    end_listing_in_order(folder, change, true);
+}
+
+fn end_listing_in_order(folder: &mut Folder, change: fn(&mut Vec<String>), sorted: bool) {
     folder.end().events.change(|kind| match kind {
         EventKind::FilesListed { files } => {
             change(files);
+            if sorted {
+                files.sort_unstable();
+            }
             true
         }
         _ => false,
@@ -63,6 +70,15 @@ fn files_that_are_not_those_that_were_listed_are_found() {
     let more_found = [(LISTED, "deploy/stderr.log was not listed by the run"), (LISTED, follows)];
     assert_found("more", &more.report(), &more_found);
 
+    let swapped: fn(&mut Vec<String>) = |files| files.swap(0, 1);
+    for unordered in [swapped, |files| files.insert(0, files[0].clone())] {
+        let mut folder = honest();
+        end_listing_in_order(&mut folder, unordered, false);
+        folder.seal();
+        let message = "the run did not list its files in order, each once";
+        assert_found("not in order", &folder.report(), &[(LISTED, message)]);
+    }
+
     let half_written = listing(|_| ());
     put(&half_written.root(), "deploy/.new", b"");
     half_written.seal();
@@ -77,6 +93,21 @@ fn files_that_are_not_those_that_were_listed_are_found() {
     put(&killed.root(), "deploy/new", b"");
     let message = "deploy/new was not listed by the run";
     assert_found("more, in a run that was killed", &killed.report(), &[(LISTED, message)]);
+}
+
+#[test]
+fn a_file_that_a_run_can_not_have_made_before_it_listed_them_is_found() {
+    let killed = |file: &str| {
+        let mut folder = honest();
+        folder.events.starts("status.after", Effect::Reads);
+        folder.write();
+        put(&folder.root(), file, b"");
+        folder
+    };
+    let found = "deploy/new follows from no event of the journal";
+    assert_found("planted", &killed("deploy/new").report(), &[("its files were not listed", found)]);
+    assert_found("near: of the command under way", &killed("deploy/status_after.txt").report(), &[]);
+    assert_found("near: half written", &killed("deploy/.new").report(), &[]);
 }
 
 #[test]

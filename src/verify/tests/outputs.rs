@@ -23,6 +23,8 @@ fn interrupt(folder: &mut Folder) {
 }
 
 const BYTES: &str = "each byte of an output belongs to one command";
+const AGREES: &str = "commands printed agrees with how they ended";
+const NOT_SWITCHED: &str = "use-context: it exited 0, and did not print that it switched to staging-cluster";
 const MANIFESTS: &str = "the manifests are the ones that were read";
 const LISTED: &str = "files that the run listed are there";
 const INPUT: &str = "inputs/k8s/api-deployment.yaml";
@@ -37,7 +39,10 @@ fn bytes_that_belong_to_no_command_are_found() {
             alter: |folder| {
                 folder.events.outcome("use-context", |outcome| outcome.stdout.as_mut().unwrap().from = 1);
             },
-            found: &[(BYTES, "deploy/stdout.log: bytes 1 to 39 do not follow on byte 0")],
+            found: &[
+                (AGREES, NOT_SWITCHED),
+                (BYTES, "deploy/stdout.log: bytes 1 to 39 do not follow on byte 0"),
+            ],
         },
         Row {
             case: "a range without bytes",
@@ -45,6 +50,7 @@ fn bytes_that_belong_to_no_command_are_found() {
                 folder.events.outcome("use-context", |outcome| outcome.stdout.as_mut().unwrap().to = 0);
             },
             found: &[
+                (AGREES, NOT_SWITCHED),
                 (BYTES, "deploy/stdout.log: bytes 0 to 0 do not follow on byte 0"),
                 (BYTES, "deploy/stdout.log: bytes 39 to 74 do not follow on byte 0"),
             ],

@@ -6,7 +6,7 @@ use super::folder::{Folder, assert_found};
 use crate::events::{EndedBy, Redaction};
 
 /// Replaces the output of a command by one of the same length.
-fn prints(folder: &mut Folder, file: &str, from: &str, to: &str) {
+pub(super) fn prints(folder: &mut Folder, file: &str, from: &str, to: &str) {
     assert_eq!(from.len(), to.len());
     let text = String::from_utf8(folder.files[file].clone()).unwrap();
     assert!(text.contains(from), "{file}: {text}");
@@ -52,7 +52,7 @@ fn what_sed_did_not_make_of_a_manifest_is_found() {
         Row {
             case: "near: a value was taken out, which refuses the run",
             alter: |folder| {
-                prints(folder, RENDER_OUT, "123456789012", "[REDACTED:A]");
+                prints(folder, RENDER_OUT, "123456789012", "[redacted:A]");
                 let redaction = Redaction { file: RENDER_OUT.into(), name: "A".into(), count: 1 };
                 folder.events.outcome("render.api", |outcome| outcome.redactions = vec![redaction]);
             },
