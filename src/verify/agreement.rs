@@ -8,10 +8,11 @@ use std::io;
 
 use super::outputs::printed;
 use super::{Evidence, Kind, Point};
-use crate::events::{Began, ByteRange, EventKind, Intent, Note, Outcome, Redaction};
+use crate::events::{Began, ByteRange, EndedBy, EventKind, Intent, Note, Outcome, Redaction};
 use crate::evidence::redaction::marker;
 use crate::facts::{LAST_OF_ITS_OWN, apply, can_i, context, curl, rollout, stderr};
 use crate::interpret::{self, CommandOutput};
+use crate::run_state::CommandRecord;
 use crate::runbook::{StepId, VersionedTool};
 use crate::verdict;
 
@@ -30,8 +31,29 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
         let contradiction = contradiction(evidence, began, &command.intent, outcome, &stderr)?;
         found.extend(contradiction.map(|why| format!("{}: {why}", outcome.id)));
     }
+    found.extend(first_sight(evidence)?);
     let what = format!("what {} commands printed agrees with how they ended", run.commands.len());
     Ok(Point::new(Kind::Truth, what, found))
+}
+
+/// Compares the rows that the watch is said to have shown before anything was changed with all rows that it printed.
+fn first_sight(evidence: &Evidence) -> io::Result<Option<String>> {
+    let said = evidence.events.iter().find_map(|event| match event.kind {
+        EventKind::FirstSight { rows, .. } => Some(rows),
+        _ => None,
+    });
+    let is_watch = |command: &&CommandRecord| command.intent.id == StepId::WatchPods;
+    let watches: Vec<&CommandRecord> = evidence.run.commands.iter().filter(is_watch).collect();
+    // The rows of a watch whose end is not in the journal are not known.
+    let Some(said) = said.filter(|_| watches.iter().all(|watch| watch.outcome.is_some())) else {
+        return Ok(None);
+    };
+    let mut rows = 0;
+    for outcome in watches.iter().filter_map(|watch| watch.outcome.as_ref()) {
+        rows += String::from_utf8_lossy(&printed(evidence, outcome.stdout.as_ref())?).lines().count();
+    }
+    Ok((rows < said)
+        .then(|| format!("the watch printed {rows} lines, and is said to have shown {said} rows")))
 }
 
 /// Compares the first error of a failed command with its standard error.
@@ -48,8 +70,15 @@ fn first_error(outcome: &Outcome, stderr: &[u8]) -> Option<String> {
 
 /// Compares the note of a command with how it ended.
 fn note(outcome: &Outcome) -> Option<String> {
-    let note = outcome.note.as_ref().filter(|note| !note.fits(outcome))?;
-    Some(format!("{}: no command that ended so has the note {:?}", outcome.id, note.to_string()))
+    match &outcome.note {
+        Some(note) if !note.fits(outcome) => {
+            Some(format!("{}: no command that ended so has the note {:?}", outcome.id, note.to_string()))
+        }
+        None if outcome.ended_by == EndedBy::HeldPipes => {
+            Some(format!("{}: no note tells of the process that kept its output open", outcome.id))
+        }
+        _ => None,
+    }
 }
 
 /// Compares the redactions of a command with the markers in its output; the program may have printed more of them.

@@ -35,9 +35,13 @@ pub(super) fn check(evidence: &Evidence) -> io::Result<Point> {
 fn not_listed(evidence: &Evidence) -> io::Result<Point> {
     let (made, possible) = (made(evidence)?, possible_without_an_event(&evidence.run));
     let more = of_the_run(evidence).filter(|file| !made.contains(*file) && !possible.contains(*file));
-    let found = more.map(|file| format!("{file} follows from no event of the journal")).collect();
-    let what = "its files were not listed: the run ended before";
-    Ok(Point { found, ..Point::open(Kind::Completeness, what) })
+    let found: Vec<String> =
+        more.map(|file| format!("{file} follows from no event of the journal")).collect();
+    Ok(if found.is_empty() {
+        Point::open(Kind::Completeness, "its files were not listed: the run ended before")
+    } else {
+        Point::new(Kind::Completeness, "the files, which were not listed, follow from the journal", found)
+    })
 }
 
 /// Returns the files below the checksums, without one that was to replace another one when the run was killed.

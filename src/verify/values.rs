@@ -43,6 +43,7 @@ fn strange_beginning(at: Moment, began: &Began) -> Vec<String> {
     {
         found.push(format!("the run {} did not begin at {at}", began.run_id));
     }
+    found.extend(unlike_the_command_line(began));
     let dir = Utf8Path::new(&began.evidence_dir);
     let date = dir.file_name().and_then(|name| Moment::of_compact(&format!("{name}T120000Z")));
     // In the time zone of the machine, which is at most 14 hours from UTC.
@@ -52,6 +53,28 @@ fn strange_beginning(at: Moment, began: &Began) -> Vec<String> {
         found.push(format!("a run that began at {at} does not write its evidence to {dir}"));
     }
     found
+}
+
+/// Compares the subcommand, and the options without a value, with the command line, where each is a word of its own.
+fn unlike_the_command_line(began: &Began) -> Vec<String> {
+    let (argv, options) = (&began.program.argv, &began.options);
+    if argv.iter().any(|word| word.contains("[redacted:")) {
+        return Vec::new();
+    }
+    let subcommand = argv.first().map_or("", String::as_str);
+    let other = (subcommand != "run")
+        .then(|| format!("its command line begins with {subcommand:?}, and only `run` leaves evidence"));
+    let flags = [
+        ("--strict", options.strict),
+        ("--no-apply", !options.apply),
+        ("--keep-secrets", options.keep_secrets),
+    ];
+    let wrong = flags.into_iter().filter(|(flag, is_set)| argv.iter().any(|word| word == flag) != *is_set);
+    let wrong = wrong.map(|(flag, is_set)| {
+        let (options, line) = if is_set { ("has", "has not") } else { ("has not", "has") };
+        format!("by its options the run {options} {flag}, and its command line {line}")
+    });
+    other.into_iter().chain(wrong).collect()
 }
 
 /// A day, in ms.

@@ -3,12 +3,11 @@
 use std::net::TcpListener;
 
 use staging_dry_run::documents;
-use staging_dry_run::documents::cmd_txt;
 use staging_dry_run::events::{Event, EventKind};
-use staging_dry_run::evidence::events_of;
+use staging_dry_run::evidence::redaction::SecretPatterns;
+use staging_dry_run::evidence::{Tree, events_of};
 use staging_dry_run::manifest::Manifest;
 use staging_dry_run::run_state::RunState;
-use staging_dry_run::runbook::Phase;
 
 use super::support::replayed::replayed;
 use super::support::{Ran, Staging, scenario_ran};
@@ -120,11 +119,9 @@ fn made_up(ran: &Ran, edit: impl FnOnce(&mut Vec<Event>)) -> Moved {
     std::fs::write(moved.path("journal.jsonl"), lines.concat()).unwrap();
     let record = RunState::of(&events);
     std::fs::write(moved.path("manifest.json"), Manifest::text(&record).unwrap()).unwrap();
-    let overlay = documents::overlay("team's staging", record.context.as_ref().unwrap());
-    for phase in Phase::ALL {
-        if let Some(text) = cmd_txt::render(&record, phase, &overlay) {
-            std::fs::write(moved.path(phase.folder()).join("cmd.txt"), text).unwrap();
-        }
+    let tree = Tree::new(moved.path(".").try_into().unwrap(), SecretPatterns::none());
+    for (file, text) in documents::of(&record, |range| tree.read(Some(range))).unwrap() {
+        std::fs::write(moved.path(&file), text).unwrap();
     }
     moved.with_the_sums_mended();
     moved
@@ -153,10 +150,11 @@ fn what_stands_in_a_comment_of_cmd_txt_stays_there() {
     let marker = tempfile::tempdir().unwrap();
     let touched = marker.path().join("touched");
     let moved = made_up(ran, |events| {
-        let Some(EventKind::RunBegan(began)) = events.first_mut().map(|event| &mut event.kind) else {
-            panic!()
-        };
-        began.run_id = format!("20260101T000000Z-000000\ntouch {}", touched.display());
+        let context = events.iter_mut().find_map(|event| match &mut event.kind {
+            EventKind::ContextRead(context) => Some(context),
+            _ => None,
+        });
+        context.unwrap().server = Some(format!("https://10.0.0.1\ntouch {}", touched.display()));
     });
     moved.holds();
     let mut bash = std::process::Command::new("bash");

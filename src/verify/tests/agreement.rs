@@ -1,7 +1,7 @@
 //! What is found where a command's words contradict how it ended.
 
 use super::evidence::{FIGURES, GONE, HEALTHY, Row, assert_rows, honest};
-use super::folder::{Folder, RAN, Ran, found};
+use super::folder::{Folder, RAN, Ran, assert_found, found};
 use super::rederived::prints;
 use crate::events::{EndedBy, EventKind, Note, Redaction};
 use crate::facts::dry_run;
@@ -227,6 +227,19 @@ fn figures_that_contradict_the_answer_or_the_command_are_found() {
 }
 
 #[test]
+fn more_rows_than_the_watch_printed_are_found() {
+    let sight = |rows| {
+        let mut folder = honest();
+        folder.events.add(EventKind::FirstSight { rows, of: 3 });
+        folder.close();
+        folder.report()
+    };
+    assert_found("near: as many", &sight(3), &[]);
+    let message = "the watch printed 3 lines, and is said to have shown 4 rows";
+    assert_found("more", &sight(4), &[(AGREES, message)]);
+}
+
+#[test]
 fn a_curl_that_reports_each_url_and_does_not_is_found() {
     let found = |version: &str| {
         let mut folder = honest();
@@ -253,6 +266,22 @@ fn a_note_or_a_redaction_that_the_output_does_not_show_is_found() {
                 AGREES,
                 "rollout.api: no command that ended so has the note \"a process that it started left its process group and keeps its output open: the recorded output may be incomplete\"",
             )],
+        },
+        Row {
+            case: "no note of one that left a process",
+            alter: |folder| {
+                folder.events.outcome("rollout.api", |outcome| outcome.ended_by = EndedBy::HeldPipes);
+            },
+            found: &[(AGREES, "rollout.api: no note tells of the process that kept its output open")],
+        },
+        Row {
+            case: "near: a note of one that left a process",
+            alter: |folder| {
+                folder.events.outcome("rollout.api", |outcome| {
+                    (outcome.ended_by, outcome.note) = (EndedBy::HeldPipes, Some(Note::LeftOneRunning));
+                });
+            },
+            found: &[],
         },
         Row {
             case: "a redaction in a file of another command",

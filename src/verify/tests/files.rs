@@ -221,7 +221,10 @@ fn a_seal_from_outside_vouches_for_the_sums() {
     assert_eq!((check.extent, open.conclusion()), (Extent::Open, VerifyOutcome::Holds));
 
     let mut killed = honest();
-    killed.events.began(|began| began.options.strict = true);
+    killed.events.began(|began| {
+        began.options.strict = true;
+        began.program.argv.push("--strict".into());
+    });
     killed.write();
     let report = verified(&killed.root(), &TrustAnchors { seal: Some(&seal), signers: None });
     assert_found("no sums", &report, &[("the seal", "SHA256SUMS is missing")]);

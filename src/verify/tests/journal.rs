@@ -105,7 +105,7 @@ fn a_file_that_a_run_can_not_have_made_before_it_listed_them_is_found() {
         folder
     };
     let found = "deploy/new follows from no event of the journal";
-    assert_found("planted", &killed("deploy/new").report(), &[("its files were not listed", found)]);
+    assert_found("planted", &killed("deploy/new").report(), &[("which were not listed", found)]);
     assert_found("near: of the command under way", &killed("deploy/status_after.txt").report(), &[]);
     assert_found("near: half written", &killed("deploy/.new").report(), &[]);
 }

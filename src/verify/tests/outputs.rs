@@ -103,7 +103,10 @@ fn a_manifest_that_was_not_read_so_is_found() {
         Row {
             case: "a Secret",
             alter: |folder| {
-                folder.events.began(|began| began.options.keep_secrets = true);
+                folder.events.began(|began| {
+                    began.options.keep_secrets = true;
+                    began.program.argv.push("--keep-secrets".into());
+                });
                 manifest(folder, |manifest| manifest.holds_secret = true);
             },
             found: OTHER,

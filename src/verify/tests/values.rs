@@ -37,6 +37,18 @@ fn values_that_no_run_is_given_are_found() {
         (|began| began.run_id = "later".into(), "the run later did not begin at "),
         (|began| began.evidence_dir = "evidence/staging/20261124".into(), "a run that began at "),
         (|began| began.evidence_dir = "/srv/evidence/20190101".into(), "a run that began at "),
+        (
+            |began| began.program.argv = vec!["preflight".into()],
+            "its command line begins with \"preflight\", and only `run` leaves evidence",
+        ),
+        (
+            |began| began.options.strict = true,
+            "by its options the run has --strict, and its command line has not",
+        ),
+        (
+            |began| began.program.argv.push("--no-apply".into()),
+            "by its options the run has not --no-apply, and its command line has",
+        ),
         (|began| began.evidence_dir = "/srv/evidence/20261124.1".into(), "a run that began at "),
     ] {
         let found = changed(change);
