@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 /// The error for a program's output that has an unexpected format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,11 +16,14 @@ pub struct Unreadable {
 
 /// Parses one JSON document.
 pub(super) fn document<T: DeserializeOwned>(program: &'static str, bytes: &[u8]) -> Result<T, Unreadable> {
-    let text = String::from_utf8_lossy(bytes);
+    parse(program, &String::from_utf8_lossy(bytes))
+}
+
+fn parse<'a, T: Deserialize<'a>>(program: &'static str, text: &'a str) -> Result<T, Unreadable> {
     if text.trim().is_empty() {
         return Err(Unreadable { program, why: "it is empty".to_owned() });
     }
-    serde_json::from_str(&text).map_err(|error| Unreadable { program, why: error.to_string() })
+    serde_json::from_str(text).map_err(|error| Unreadable { program, why: error.to_string() })
 }
 
 /// Parses the objects of one `kind`.
@@ -33,27 +37,32 @@ pub(super) fn objects<T: DeserializeOwned>(
 ) -> Result<Vec<T>, Unreadable> {
     #[derive(Deserialize)]
     struct Typed {
-        #[serde(default)]
-        kind: String,
+        kind: Option<String>,
     }
+    // An item stays text until its kind is known: most of a long list is of other kinds.
     #[derive(Deserialize)]
-    struct Listed {
-        #[serde(default, deserialize_with = "null_as_default")]
-        items: Vec<serde_json::Value>,
+    struct Listed<'a> {
+        #[serde(borrow, default, deserialize_with = "null_as_default")]
+        items: Vec<&'a RawValue>,
     }
 
-    let found = document::<Typed>(program, bytes)?.kind;
+    let text = String::from_utf8_lossy(bytes);
+    let found = parse::<Typed>(program, &text)?.kind.unwrap_or_default();
     if found == kind {
-        Ok(vec![document(program, bytes)?])
-    } else if found == "List" || found.strip_suffix("List") == Some(kind) {
-        let items = document::<Listed>(program, bytes)?.items.into_iter();
-        // The API's own lists (`PodList`) omit the kind of their items, since all have the same kind.
-        let wanted = |item: &serde_json::Value| item.get("kind").is_none_or(|found| found == kind);
-        let read = items.filter(wanted).map(serde_json::from_value);
-        read.collect::<Result<_, _>>().map_err(|error| Unreadable { program, why: error.to_string() })
-    } else {
-        Err(Unreadable { program, why: format!("its kind is {found:?}, neither {kind} nor a list of them") })
+        return Ok(vec![parse(program, &text)?]);
     }
+    if found != "List" && found.strip_suffix("List") != Some(kind) {
+        let why = format!("its kind is {found:?}, neither {kind} nor a list of them");
+        return Err(Unreadable { program, why });
+    }
+    let mut read = Vec::new();
+    for item in parse::<Listed<'_>>(program, &text)?.items {
+        // The API's own lists (`PodList`) omit the kind of their items, since all have the same kind.
+        if parse::<Typed>(program, item.get())?.kind.is_none_or(|found| found == kind) {
+            read.push(parse(program, item.get())?);
+        }
+    }
+    Ok(read)
 }
 
 /// Parses `null` as the default value: Go prints a nil slice or map as `null`.
@@ -90,12 +99,24 @@ mod tests {
         assert_eq!(named(r#"{"kind":"List","items":[{"name":"a"}]}"#), Ok(one()));
         assert_eq!(named(r#"{"kind":"PodList","items":[{"name":"a"}]}"#), Ok(one()));
         assert_eq!(named(r#"{"kind":"List","items":null}"#), Ok(vec![]));
+        assert_eq!(
+            named(r#"{"items":[{"kind":"Node"},{"name":"a","kind":"Pod"}],"kind":"List"}"#),
+            Ok(one())
+        );
     }
 
     #[test]
     fn the_error_says_what_was_found() {
         fails_with(&named(r#"{"kind":"Status"}"#), r#"its kind is "Status", neither Pod nor a list of them"#);
         fails_with(&named("\n"), "it is empty");
+        fails_with(
+            &named(r#"{"kind":"List","items":[{"kind":"Pod","name":"a","name":"b"}]}"#),
+            "duplicate field `name` at line 1 column 31",
+        );
+        fails_with(
+            &named(r#"{"kind":"List","items":["a"]}"#),
+            "invalid type: string \"a\", expected struct Typed at line 1 column 3",
+        );
         fails_with(&named("<html>"), "expected value at line 1 column 1");
     }
 

@@ -130,6 +130,8 @@ fn a_run_that_failed_may_lack_files_and_have_those_of_a_command_whose_end_is_not
     put(&unread.root(), "inputs/k8s/reaper-deployment.yaml", b"kind: Deployment\n");
     unread.seal();
     assert_found("near: an input that was kept just before", &unread.report(), &[]);
+    fs_err::create_dir(unread.root().join("deploy/out2")).unwrap();
+    assert_found("near: a directory for a file that was not written", &unread.report(), &[]);
     let with_less = failed(|files| files.retain(|file| file != "smoke/results.json"));
     fs_err::remove_file(with_less.root().join("smoke/results.json")).unwrap();
     with_less.seal();
