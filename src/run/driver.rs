@@ -187,8 +187,10 @@ impl<W: World> Driver<W> {
             self.waiting.clear();
             self.procedure.give_up_open(&self.world);
         }
-        let due: Vec<Due> = self.procedure.due().cloned().collect();
-        for due in due {
+        let due = self.procedure.due().cloned();
+        let (starts, known): (Vec<Due>, Vec<Due>) = due.partition(|due| matches!(due, Due::Starts { .. }));
+        // What is known is recorded before a command starts: it may be the conclusion that stops the run.
+        for due in known.into_iter().chain(starts) {
             if self.does(due)? {
                 return Ok(true);
             }

@@ -205,13 +205,19 @@ impl Observer {
         }
     }
 
-    /// Neither the watch nor the lists pause for longer than they have to.
+    /// Neither the watch nor the lists pause for longer than they have to: what one has shown is looked at before it is
+    /// started again, for two seconds at the most.
     fn are_watched(&mut self, now: Moment, id: &StepId) {
         let Some(began) = self.watch_began.filter(|_| self.halted.is_none() && is_of_the_runbook(id)) else {
             return;
         };
+        if self.running.values().any(|running| *running == StepId::ConfirmPod) {
+            return;
+        }
+        let looked = self.ended.get(&StepId::ConfirmPod).copied();
         for (watching, pause) in [(StepId::WatchPods, WATCHES_MS), (StepId::ListPods, LISTS_MS)] {
-            let since = now.millis_since(self.ended.get(&watching).copied().unwrap_or(began));
+            let ended = self.ended.get(&watching).copied().unwrap_or(began);
+            let since = now.millis_since(looked.map_or(ended, |looked| looked.max(ended)));
             let is_running = *id == watching || self.running.values().any(|running| *running == watching);
             if !is_running && since > pause {
                 self.breaks(format!("{id} starts, and there was no {watching} for {since} ms"));
