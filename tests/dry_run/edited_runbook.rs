@@ -52,7 +52,7 @@ fn carry_out(staging: &Staging, runbook: Runbook, scope: Scope) -> u8 {
         manifests: root.join("k8s"),
         evidence: root.join("evidence/staging"),
         root,
-        argv: Vec::new(),
+        argv: vec!["run".to_owned()],
         runbook: Arc::new(runbook),
         verbosity: Verbosity::Quiet,
     };
