@@ -37,7 +37,10 @@ usage() {
 
 # --- can it run here ------------------------------------------------------------------------------------------------
 
-unable() { failed=77 fail "$@"; }
+unable() {
+  if [[ $EUID == 0 && ! -d $state ]]; then remove_cgroups || true; fi
+  failed=77 fail "$@"
+}
 
 missing_programs() {
   local program
@@ -65,6 +68,12 @@ try_overlay() {
   rm -rf -- "$try"
 }
 
+# The first line of a message, without the program and the path before its last colon.
+cause() {
+  local line=${1%%$'\n'*}
+  printf '%s\n' "${line##*: }"
+}
+
 able() {
   local missing hierarchy why free
   [[ $EUID == 0 ]] || unable "a node needs root"
@@ -81,8 +90,8 @@ able() {
       unable "no directory can be made in /sys/fs/cgroup/$hierarchy: is this a container?"
   done
   unshare --net --mount --pid --ipc --uts --fork true 2>/dev/null || unable "unshare can make no namespaces here"
-  why=$(try_overlay 2>&1) || unable "overlayfs cannot be mounted in $dir: ${why##*: }"
-  why=$(try_network 2>&1) || unable "no veth pair, bridge or iptables rule can be made here: ${why%%$'\n'*}"
+  why=$(try_overlay 2>&1) || unable "overlayfs cannot be mounted in $dir: $(cause "$why")"
+  why=$(try_network 2>&1) || unable "no veth pair, bridge or iptables rule can be made here: $(cause "$why")"
 }
 
 # Debian's packages start services of their own, unless this file forbids it.
@@ -330,7 +339,7 @@ install) install_packages ;;
 build) build ;;
 able)
   able
-  if [[ ! -d $state ]]; then remove_cgroups || true; fi
+  if [[ ! -d $state ]]; then remove_cgroups || true; fi # of its trial
   ;;
 up)
   up kept
