@@ -9,6 +9,7 @@
 #   scripts/real-cluster.sh env [DIR]      shell exports for it: eval "$(scripts/real-cluster.sh env)"
 #   scripts/real-cluster.sh status [DIR]   a line for each program; exit 0 when all run, else 1
 #   scripts/real-cluster.sh down [DIR]     ends what was started in DIR, also after a crash; the data stays there
+#   scripts/real-cluster.sh --node …       the third tier, with a kubelet and containers: scripts/real-node.sh --help
 #
 # DIR is target/real/cluster unless given. DIR/kwok.yaml, if it is there before the first up, is what the pods live by,
 # in place of tests/real/pods.yaml. REAL_WATCHES_END=SECONDS lets the API server end every watch after that to twice
@@ -16,54 +17,21 @@
 # Exit 0: done. 1: it does not run (the logs are named). 2: usage, or something missing.
 set -euo pipefail
 
-here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-kubernetes=v1.34.4
+# shellcheck source=scripts/real-build.sh
+source "$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)/real-build.sh"
+if [[ ${1-} == --node ]]; then exec bash "$here/scripts/real-node.sh" "${@:2}"; fi
+
 programs=(etcd kube-apiserver kube-controller-manager kube-scheduler kwok) # in the order of their start
 nodes=(ip-10-0-11-21.ec2.internal ip-10-0-12-22.ec2.internal ip-10-0-13-23.ec2.internal)
 patience=300 # seconds until a program has to be ready, on a busy machine too
 
-say() { printf '%s\n' "$@" >&2; }
-fail() {
-  say "real-cluster: $1" "${@:2}"
-  exit 1
-}
 usage() {
   sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
 }
 
-# --- building -------------------------------------------------------------------------------------------------------
-
-# One directory for each state of the two modules, so that a new version is built beside the old one.
-bin_folder() {
-  local target=${CARGO_TARGET_DIR:-$here/target}
-  printf '%s/real/bin-%s\n' "$target" "$(cat "$here"/tests/real/*/go.mod "$here"/tests/real/*/go.sum | cksum | cut -d' ' -f1)"
-}
-
-is_built() {
-  local program
-  for program in "${programs[@]}"; do [[ -x $bin/$program ]] || return 1; done
-}
-
-go_build() { # MODULE OUTPUT PACKAGE
-  local started=$SECONDS info="k8s.io/component-base/version"
-  printf '  %-24s ' "$2" >&2
-  (cd "$here/tests/real/$1" && CGO_ENABLED=0 go build -mod=readonly -trimpath -o "$bin/.$2" \
-    -ldflags "-s -w -X $info.gitVersion=$kubernetes -X $info.gitMajor=1 -X $info.gitMinor=34" "$3") >&2 ||
-    fail "$2 could not be built (above)"
-  mv -f -- "$bin/.$2" "$bin/$2"
-  say "$((SECONDS - started)) s"
-}
-
 build() {
-  if is_built; then return; fi
-  command -v go >/dev/null || fail "go is needed to build the control plane: https://go.dev/dl/"
-  mkdir -p -- "$bin"
-  say "Building a Kubernetes $kubernetes control plane from its Go modules, once (about 7 minutes on two cores) …"
-  go_build control-plane etcd go.etcd.io/etcd/server/v3
-  go_build control-plane kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver
-  go_build control-plane kube-controller-manager k8s.io/kubernetes/cmd/kube-controller-manager
-  go_build control-plane kube-scheduler k8s.io/kubernetes/cmd/kube-scheduler
-  go_build kwok kwok sigs.k8s.io/kwok/cmd/kwok
+  build_control_plane
+  build_kwok
 }
 
 # --- processes ------------------------------------------------------------------------------------------------------
@@ -139,8 +107,6 @@ choose_ports() {
   free_port && free_port && free_port && free_port
   printf '%s\n' "${ports[@]}" >"$dir/ports"
 }
-
-secret() { openssl rand -hex 16; }
 
 # Keys, tokens and kubeconfigs that a cluster keeps for its life.
 make_identity() {
@@ -272,7 +238,6 @@ print_env() {
   printf 'export KUBECONFIG=%q STAGING_CONTEXT=staging-cluster STAGING_NAMESPACE=dpp-staging\n' "$dir/kubeconfig"
 }
 
-bin=$(bin_folder)
 command=${1-}
 [[ $# -le 2 ]] || command=
 dir=${2:-${CARGO_TARGET_DIR:-$here/target}/real/cluster}

@@ -23,6 +23,7 @@ const NOT_RUN: &[(&str, &str)] = &[
         "needs an administrator; the rehearsal has none",
     ),
     ("eval \"$(scripts/real-cluster.sh env)\"", "needs a real control plane: the second tier starts one"),
+    ("eval \"$(scripts/real-cluster.sh --node env)\"", "needs a real node: the third tier starts one"),
     ("kubectl get nodes", "is about a real control plane: the second tier starts one"),
     ("git diff tests/pages", "shows changes of a working tree"),
     ("aws sts get-caller-identity --query Account --output text", "needs an AWS account"),
@@ -42,6 +43,7 @@ const EXITS: &[(&str, i32)] = &[("staging-dry-run", 2)];
 const SCRIPTS: &[(&str, Option<&str>, &[i32])] = &[
     ("scripts/rehearse.sh", Some("--help"), &[0]),
     ("scripts/real-cluster.sh", Some("status"), &[0, 1]),
+    ("scripts/real-node.sh", Some("--help"), &[0]),
     ("scripts/fuzz.sh", Some("--list"), &[0]),
     // Usage: without arguments it fetches nothing.
     ("scripts/get-kubectl.sh", Some(""), &[2]),
@@ -308,10 +310,18 @@ fn script_runs(text: &str, tried: &mut BTreeSet<String>) -> Result<(), String> {
             }
         }
         "scripts/real-cluster.sh" => {
-            let usage = std::fs::read_to_string(root().join(script)).unwrap();
-            for word in arguments {
-                if !usage.contains(&format!("scripts/real-cluster.sh {word} ")) {
-                    return Err(format!("{script} has no {word}"));
+            // After `in` stands any command.
+            let of_node = arguments.first().is_some_and(|first| first == "--node");
+            let (file, form, words) = match arguments {
+                [_, subcommand, ..] if of_node => {
+                    ("scripts/real-node.sh", " --node", std::slice::from_ref(subcommand))
+                }
+                _ => (script, "", arguments),
+            };
+            let usage = std::fs::read_to_string(root().join(file)).unwrap();
+            for word in words {
+                if !usage.contains(&format!("scripts/real-cluster.sh{form} {word} ")) {
+                    return Err(format!("{script}{form} has no {word}"));
                 }
             }
         }
