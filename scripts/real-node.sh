@@ -240,6 +240,7 @@ clear_away() {
   end_commands_inside
   soon remove_cgroups || fail "processes are left in /sys/fs/cgroup/*/$name: $(cat /sys/fs/cgroup/*/"$name"/cgroup.procs | sort -u | tr '\n' ' ')"
   kept=$(cat "$state/dir" 2>/dev/null) || kept=$dir
+  if [[ -f $kept/run/made ]]; then xargs -r -d '\n' rmdir -- <"$kept/run/made" 2>/dev/null || true; fi
   if grep -qF " $kept/" /proc/self/mountinfo; then fail "something is mounted below $kept"; fi
   rm -rf -- "$kept/run" "$state"
 }
@@ -261,12 +262,13 @@ lock() {
 }
 
 # Refuses beside another node; ends first what a killed run left.
-make_way() {
+make_way() { # kept|held
   local of
   of=$(cat "$state/dir" 2>/dev/null) || of=
   case $(situation) in
   running)
     [[ $of == "$dir" ]] || failed=3 fail "a node runs already, of $of: two on one machine would share cgroups and memory"
+    [[ $1 == kept ]] || failed=3 fail "a node runs already; scripts/real-cluster.sh --node down"
     if all_run; then return 1; fi
     say "a program of the node has ended: it is started anew"
     clear_away
@@ -299,21 +301,32 @@ start() {
   readlink "/proc/$(init_process)/ns/net" >"$state/network"
 }
 
+# Once all of them are started, none may be gone.
+one_ended() {
+  local try
+  [[ -e $run/logs/kube-proxy.log ]] || return 1
+  for try in 1 2 3; do
+    if all_run; then return 1; fi
+    sleep 0.2
+  done
+}
+
 up() { # kept|held
   local until=$((SECONDS + patience))
   able
+  command -v kubectl >/dev/null || fail "kubectl is needed: scripts/get-kubectl.sh"
   build
   lock
   trap 'exit 143' TERM INT HUP
-  if ! make_way; then return; fi
+  if ! make_way "$1"; then return; fi
   able # its cgroups again
   trap 'if [[ -n ${starting-} ]]; then clear_away; fi' EXIT
   starting=yes
   start
   until [[ -e $run/ready ]]; do
-    lives holder || fail "it ended at its start; the end of its logs:" "$(logs)"
+    if ! lives holder || one_ended; then fail "it ended at its start; the end of its logs:" "$(logs)"; fi
     ((SECONDS < until)) || fail "it does not get ready; the end of its logs:" "$(logs)"
-    sleep 0.1
+    sleep 0.2
   done
   if [[ $1 == kept ]]; then : >"$state/kept"; fi
   starting=

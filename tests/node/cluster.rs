@@ -112,10 +112,22 @@ pub(super) struct Ran {
 }
 
 /// Deploys a tag with the program, as the user who deploys.
-pub(super) fn run(tag: &str, [base, metrics]: [&str; 2], options: &[&str]) -> Ran {
+pub(super) fn run(tag: &str, urls: [&str; 2], options: &[&str]) -> Ran {
+    run_edited(tag, urls, options, |api| api)
+}
+
+/// The same with another manifest of the API.
+pub(super) fn run_edited(
+    tag: &str,
+    [base, metrics]: [&str; 2],
+    options: &[&str],
+    edit: impl FnOnce(String) -> String,
+) -> Ran {
     let repository = tempfile::Builder::new().prefix("team's staging ").tempdir().unwrap();
     let (path, evidence) = (repository.path(), repository.path().join("evidence"));
     copy_manifests(&path.join("k8s"));
+    let api = path.join("k8s/api-deployment.yaml");
+    std::fs::write(&api, edit(std::fs::read_to_string(&api).unwrap())).unwrap();
     let mut command = Node::inside(&[env!("CARGO_BIN_EXE_staging-dry-run"), "run", "--evidence"]);
     command
         .arg(&evidence)

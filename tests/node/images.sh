@@ -20,7 +20,15 @@ fi
 dir=$2 work=$2/work
 layout=$work/layout
 rm -rf -- "$work" "$dir/registry"
-mkdir -p -- "$work"
+mkdir -p -- "$work/containers"
+
+# skopeo keeps a cache there, which is of no use to others.
+cache=/var/lib/containers
+if [[ ! -d $cache ]]; then
+  trap 'umount -l "$cache"; rmdir "$cache"' EXIT
+  mkdir -p -- "$cache"
+fi
+mount --bind "$work/containers" "$cache"
 ip link set lo up
 
 (cd -- "$sources/dpp" && CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "-s -w" -o "$work/dpp" .)

@@ -26,8 +26,12 @@ admin() { kubectl --kubeconfig="$run/kubeconfig" --context=admin "$@"; }
 
 # --- mounts, cgroups and network --------------------------------------------------------------------------------------
 
-mount_own() { # DIRECTORY: what is written there is the node's
-  mkdir -p -- "$run/root$1" "$1"
+mount_own() { # DIRECTORY: its content is the node's; `down` removes one that was made for the mount
+  mkdir -p -- "$run/root$1"
+  if [[ ! -d $1 ]]; then
+    printf '%s\n' "$1" >>"$run/made"
+    mkdir -p -- "$1"
+  fi
   mount --bind "$run/root$1" "$1"
 }
 
@@ -39,6 +43,7 @@ prepare_mounts() {
   mkdir -p /run/lock
   mount_own /var/log
   mount_own /var/lib/cni
+  mount_own /var/lib/kubelet
   : >"$run/resolv.conf"
   if [[ -e /etc/resolv.conf ]]; then mount --bind "$run/resolv.conf" /etc/resolv.conf; fi
 }
@@ -232,6 +237,7 @@ resolvConf: $run/resolv.conf
 clusterDomain: cluster.local
 clusterDNS: [10.96.0.10]
 evictionHard: {memory.available: 100Mi, nodefs.available: 200Mi, imagefs.available: 200Mi}
+volumePluginDir: $run/volume-plugins
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
 YAML

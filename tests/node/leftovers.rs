@@ -26,6 +26,10 @@ impl Machine {
         lines("rule", "ip6tables-save", &[], &mut all);
         lines("rule", "nft", &["list", "ruleset"], &mut all);
         processes(&mut all);
+        let directories =
+            ["/var/lib/cni", "/var/lib/kubelet", "/var/log/pods", "/run/containerd", "/run/netns"];
+        let directories = directories.iter().filter(|path| Path::new(path).exists());
+        all.extend(directories.map(|path| format!("directory {path}")));
         Machine(all)
     }
 
@@ -141,6 +145,13 @@ fn succeeds(arguments: &[&str]) -> String {
     message
 }
 
+/// Counts of each kind, for the figures.
+fn counted(machine: &Machine) -> String {
+    let all: Vec<&String> = machine.0.iter().collect();
+    let kinds = ["mount", "cgroup", "link", "rule", "namespace", "process"];
+    kinds.map(|kind| format!("{kind} {}", Machine::of_kind(&all, kind))).join(", ")
+}
+
 /// Up with pods and down; then starters that are killed at three moments, each followed by an `up` that ends first
 /// what was left, or by a `down`.
 #[test]
@@ -176,7 +187,9 @@ fn up_down_and_killed_starters_leave_nothing() {
         killed_when(&["hold"], &folder().join("ready"));
         succeeds(&["down"]);
         is_as_before(&before, &format!("by a killed holder, repetition {repetition}"));
+        println!("repetition {repetition} of {repetitions} left nothing");
     }
+    println!("before: {}\nafter: {}", counted(&before), counted(&Machine::now()));
     println!("{repetitions} repetitions; up {up_times:?} ms, down {down_times:?} ms");
 }
 

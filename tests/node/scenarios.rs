@@ -1,6 +1,6 @@
 //! Scenarios of the rehearsal with real images, and their verdicts.
 
-use super::cluster::{CLUSTER_IP, NODE_PORT, Node, OLD_TAG, alone, run};
+use super::cluster::{CLUSTER_IP, NODE_PORT, Node, OLD_TAG, alone, run, run_edited};
 
 #[test]
 #[ignore = "needs a real node"]
@@ -20,6 +20,53 @@ fn healthy_by_the_node_port_and_over_itself() {
     let _node = Node::start();
     run(OLD_TAG, NODE_PORT, &[]).exits(0).prints("10/10 PASS").verifies();
     run(OLD_TAG, NODE_PORT, &[]).exits(0).prints("8 unchanged").verifies();
+}
+
+/// An init container that fails INIT times first, and a native sidecar.
+const MORE_CONTAINERS: &str = r#"
+      initContainers:
+        - name: migrate
+          image: ${AWS_ACCOUNT_ID}.dkr.ecr.us-east-1.amazonaws.com/dpp-init:1
+          env: [{name: INIT_FAILURES, value: "INIT"}]
+          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+          volumeMounts: [{name: state, mountPath: /state}]
+        - name: sidecar
+          image: ${AWS_ACCOUNT_ID}.dkr.ecr.us-east-1.amazonaws.com/dpp-sidecar:1
+          restartPolicy: Always
+          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+"#;
+
+fn with_more_containers(api: &str, init_failures: &str) -> String {
+    let more = MORE_CONTAINERS.replace("INIT\"", &format!("{init_failures}\""));
+    let places = [
+        ("\n      containers:\n", format!("{more}      containers:\n")),
+        (
+            "\n      volumes:\n",
+            "\n      volumes:\n        - name: state\n          emptyDir: {}\n".to_owned(),
+        ),
+    ];
+    places.iter().fold(api.to_owned(), |api, (place, text)| {
+        assert!(api.contains(place), "{api}");
+        api.replace(place, text)
+    })
+}
+
+#[test]
+#[ignore = "needs a real node"]
+fn an_init_container_and_a_native_sidecar_are_healthy() {
+    let _alone = alone();
+    let _node = Node::start();
+    let edit = |api: String| with_more_containers(&api, "0");
+    run_edited(OLD_TAG, CLUSTER_IP, &[], edit).exits(0).prints("PASS in ").verifies();
+}
+
+#[test]
+#[ignore = "needs a real node"]
+fn an_init_container_that_restarts() {
+    let _alone = alone();
+    let _node = Node::start();
+    let edit = |api: String| with_more_containers(&api, "1");
+    run_edited(OLD_TAG, CLUSTER_IP, &[], edit).exits(1).stops_by(2).verifies();
 }
 
 /// An upgrade that fails: its scenario in the rehearsal, the tag, the rule, words of the screen, and of a file.
