@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by scripts/real-cluster.sh and scripts/real-node.sh: where the programs of a real cluster are, and how they
-# are built from the Go modules that tests/real/*/go.mod pin. Needs go.
+# Sourced by scripts/real-cluster.sh and scripts/real-node.sh: where the programs of a real cluster are, how they are
+# built from the Go modules that tests/real/*/go.mod pin, and what both scripts say of themselves. Needs go.
 
 here=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 kubernetes=v1.34.4
@@ -63,3 +63,28 @@ build_node() {
 }
 
 secret() { openssl rand -hex 16; }
+
+usage() {
+  sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"
+}
+
+# A line for each program, by the script's own pid_of.
+status() { # PROGRAM…
+  local program pid all=0
+  for program; do
+    if pid=$(pid_of "$program"); then
+      printf '%-24s runs, process %s\n' "$program" "$pid"
+    else
+      printf '%-24s does not run\n' "$program"
+      all=1
+    fi
+  done
+  return "$all"
+}
+
+# Waits until standard input is closed. Not in the foreground: a signal ends a wait at once, but not a read.
+until_input_ends() {
+  exec 4<&0
+  cat <&4 >/dev/null &
+  wait "$!"
+}

@@ -25,10 +25,6 @@ programs=(etcd kube-apiserver kube-controller-manager kube-scheduler kwok) # in 
 nodes=(ip-10-0-11-21.ec2.internal ip-10-0-12-22.ec2.internal ip-10-0-13-23.ec2.internal)
 patience=300 # seconds until a program has to be ready, on a busy machine too
 
-usage() {
-  sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
-}
-
 build() {
   build_control_plane
   build_kwok
@@ -220,19 +216,6 @@ up() {
   fail "it does not get ready; the end of its logs ($dir/logs):" "$(tail -n 3 -- "$dir"/logs/*.log)"
 }
 
-status() {
-  local program pid all=0
-  for program in "${programs[@]}"; do
-    if pid=$(pid_of "$program"); then
-      printf '%-24s runs, process %s\n' "$program" "$pid"
-    else
-      printf '%-24s does not run\n' "$program"
-      all=1
-    fi
-  done
-  return "$all"
-}
-
 print_env() {
   [[ -f $dir/kubeconfig ]] || fail "there is no cluster in $dir: scripts/real-cluster.sh up"
   printf 'export KUBECONFIG=%q STAGING_CONTEXT=staging-cluster STAGING_NAMESPACE=dpp-staging\n' "$dir/kubeconfig"
@@ -240,7 +223,7 @@ print_env() {
 
 command=${1-}
 [[ $# -le 2 ]] || command=
-dir=${2:-${CARGO_TARGET_DIR:-$here/target}/real/cluster}
+dir=${2:-$(target_folder)/cluster}
 [[ $dir == /* ]] || dir=$PWD/$dir
 bin_of_run=$(cat -- "$dir/bin" 2>/dev/null) || bin_of_run=$bin
 ports=()
@@ -256,13 +239,10 @@ hold)
   up
   trap down EXIT
   printf '%s\n' "$dir/kubeconfig"
-  # Not in the foreground: a signal ends a wait at once, but not a read.
-  exec 4<&0
-  cat <&4 >/dev/null &
-  wait "$!"
+  until_input_ends
   ;;
 env) print_env ;;
-status) status ;;
+status) status "${programs[@]}" ;;
 down) down ;;
 --help | -h) usage ;;
 *)

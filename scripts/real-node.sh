@@ -31,10 +31,6 @@ packages=(containerd runc containernetworking-plugins docker-registry umoci skop
 dir=$(target_folder)/node
 run=$dir/run
 
-usage() {
-  sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
-}
-
 # --- can it run here ------------------------------------------------------------------------------------------------
 
 unable() {
@@ -183,19 +179,6 @@ pid_of() { # PROGRAM
 all_run() {
   local program
   for program in "${programs[@]}"; do pid_of "$program" >/dev/null || return 1; done
-}
-
-status() {
-  local program pid all=0
-  for program in "${programs[@]}"; do
-    if pid=$(pid_of "$program"); then
-      printf '%-24s runs, process %s\n' "$program" "$pid"
-    else
-      printf '%-24s does not run\n' "$program"
-      all=1
-    fi
-  done
-  return "$all"
 }
 
 # --- the end --------------------------------------------------------------------------------------------------------
@@ -362,14 +345,11 @@ hold)
   up held
   trap 'lock; clear_away' EXIT
   printf '%s\n' "$run/kubeconfig"
-  # Not in the foreground: a signal ends a wait at once, but not a read.
-  exec 4<&0
-  cat <&4 >/dev/null &
-  wait "$!"
+  until_input_ends
   ;;
 in) inside "${@:2}" ;;
 env) print_env ;;
-status) status ;;
+status) status "${programs[@]}" ;;
 down)
   [[ $EUID == 0 ]] || unable "a node needs root"
   lock
