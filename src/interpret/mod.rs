@@ -9,7 +9,7 @@ mod redacted_words;
 mod tests;
 
 pub use pod_tracker::{PodTracker, RowAction, SHOWN_GOING, TERMINATING};
-pub use redacted_words::refuse_in_row;
+pub use redacted_words::{is_redacted, refuse_in_row};
 
 use crate::events::{ByteRange, EventKind, Outcome};
 use crate::facts::curl::Transfer;

@@ -8,9 +8,9 @@ use crate::facts::dry_run::Landing;
 use crate::facts::pod_table::PodRow;
 use crate::facts::pods::{Container, Pod, State};
 
-/// Returns whether a secret was taken out of a word.
-fn is_redacted(word: &str) -> bool {
-    word.contains("[redacted:")
+/// Returns whether a secret was taken out of a text.
+pub fn is_redacted(text: &str) -> bool {
+    text.contains("[redacted:")
 }
 
 fn unless_redacted<'a>(

@@ -5,6 +5,7 @@ use camino::Utf8Path;
 use super::{Evidence, Kind, Point};
 use crate::events::{Began, Scope};
 use crate::inputs;
+use crate::interpret::is_redacted;
 use crate::moment::{Moment, go_duration};
 
 pub(super) fn check(evidence: &Evidence) -> Point {
@@ -37,9 +38,9 @@ fn strange_beginning(at: Moment, began: &Began) -> Vec<String> {
     if began.scope != Scope::Whole {
         found.push("only a run of the whole runbook leaves evidence, and this one says otherwise".to_owned());
     }
-    let is_whole = |text: &str| !text.contains("[redacted:");
     let named = began.run_id.split_once('-').and_then(|(time, _)| Moment::of_compact(time));
-    if !named.is_some_and(|named| named <= at && at.millis_since(named) < A_DAY_MS) && is_whole(&began.run_id)
+    if !named.is_some_and(|named| named <= at && at.millis_since(named) < A_DAY_MS)
+        && !is_redacted(&began.run_id)
     {
         found.push(format!("the run {} did not begin at {at}", began.run_id));
     }
@@ -49,7 +50,8 @@ fn strange_beginning(at: Moment, began: &Began) -> Vec<String> {
     // In the time zone of the machine, which is at most 14 hours from UTC.
     let is_near =
         |date: Moment| date.millis_since(at) <= 2 * A_DAY_MS && at.millis_since(date) <= 2 * A_DAY_MS;
-    if !(dir.is_absolute() && date.is_some_and(is_near)) && is_whole(&began.evidence_dir) {
+    let is_its_own = dir.is_absolute() && date.is_some_and(is_near);
+    if !is_its_own && !is_redacted(&began.evidence_dir) {
         found.push(format!("a run that began at {at} does not write its evidence to {dir}"));
     }
     found
@@ -58,7 +60,7 @@ fn strange_beginning(at: Moment, began: &Began) -> Vec<String> {
 /// Compares the subcommand, and the options without a value, with the command line, where each is a word of its own.
 fn unlike_the_command_line(began: &Began) -> Vec<String> {
     let (argv, options) = (&began.program.argv, &began.options);
-    if argv.iter().any(|word| word.contains("[redacted:")) {
+    if argv.iter().any(|word| is_redacted(word)) {
         return Vec::new();
     }
     let subcommand = argv.first().map_or("", String::as_str);
